@@ -1,0 +1,45 @@
+"""Markers come from the folder a test lies in."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pytest
+
+
+@functools.cache
+def _why_no_engine() -> str | None:
+    """Say why no Docker engine answers, or return `None` where one does."""
+    try:
+        import docker  # noqa: PLC0415 - only where docker tests were collected
+    except ImportError:
+        return "the docker SDK is not installed"
+    try:
+        client = docker.from_env(timeout=5)
+    except docker.errors.DockerException as exc:
+        return f"no Docker engine answers: {exc}"
+    try:
+        client.ping()
+    except (docker.errors.DockerException, OSError) as exc:
+        return f"no Docker engine answers: {exc}"
+    finally:
+        client.close()
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what lies in a folder named `docker`, and skip it, aloud, without an engine.
+
+    With `HYDROTEST_REQUIRE_DOCKER=1` the skip turns into a failure: CI sets it, so
+    that a green run can't mean "the Docker tests didn't run".
+    """
+    for item in items:
+        if "docker" not in item.path.relative_to(config.rootpath).parts:
+            continue
+        item.add_marker(pytest.mark.docker)
+        reason = _why_no_engine()
+        if reason and os.environ.get("HYDROTEST_REQUIRE_DOCKER") == "1":
+            pytest.exit(f"HYDROTEST_REQUIRE_DOCKER=1, but {reason}", returncode=3)
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))

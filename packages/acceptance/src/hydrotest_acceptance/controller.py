@@ -1,0 +1,124 @@
+"""What only the controller does: hear all verdicts, show progress, write the reports."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hydrotest_core.run.findings import Verdict
+from hydrotest_core.run.report import RunReport
+from hydrotest_core.run.report_html import write_html
+from hydrotest_core.run.report_json import write_report
+from hydrotest_core.run.report_junit import write_junit
+from hydrotest_core.run.report_terminal import render
+from hydrotest_core.run.tally import pytest_exit_code
+
+from hydrotest_acceptance.session import version
+from hydrotest_acceptance.verdicts import carried
+
+if TYPE_CHECKING:
+    from hydrotest_acceptance.config import AcceptanceConfig
+    from hydrotest_acceptance.session import AcceptanceSession
+
+__all__ = ["Controller"]
+
+# Nothing may be silent for longer than ten seconds (target U3).
+_HEARTBEAT_S = 8.0
+
+
+class Controller:
+    """A pytest plugin object, registered where the verdicts of all workers arrive."""
+
+    def __init__(self, config: pytest.Config, session: AcceptanceSession, settings: AcceptanceConfig) -> None:
+        self._config = config
+        self._session = session
+        self._settings = settings
+        self._verdicts: dict[str, Verdict] = {}
+        self._started_ms = time.time_ns() // 1_000_000
+        self._started = time.monotonic()
+        self._report: RunReport | None = None
+        self._over = threading.Event()
+        self._heartbeat: threading.Thread | None = None
+
+    def pytest_sessionstart(self) -> None:
+        """Start to tell what is being waited for."""
+        self._heartbeat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._heartbeat.start()
+
+    def _beat(self) -> None:
+        while not self._over.wait(_HEARTBEAT_S):
+            reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+            now_ms = time.time_ns() // 1_000_000
+            for one in self._session.run.running():
+                waited = max(0, now_ms - one.since_ms) // 1000
+                if reporter is not None:
+                    reporter.ensure_newline()
+                    reporter.write_line(f"  … {one.what}: {waited} s")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep a test's verdict; a failed tear-down outweighs what the test itself came to."""
+        verdict = carried(report)
+        if verdict is not None:
+            self._verdicts[report.nodeid] = verdict
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the reports, and let what could not be judged show in the exit code."""
+        self._over.set()
+        if self._heartbeat is not None:
+            self._heartbeat.join()
+        if not self._verdicts:
+            return
+        self._report = self._make_report()
+        folder = self._session.run.path
+        write_report(self._report, folder / "report.json")
+        write_html(self._report, folder / "report.html")
+        write_junit(self._report, folder / "junit.xml")
+        session.exitstatus = pytest_exit_code(self._report, exitstatus)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say at the end what was judged and what came of it."""
+        if self._report is None:
+            return
+        terminalreporter.section("hydrotest")
+        page = os.path.relpath(self._session.run.path / "report.html")
+        width = terminalreporter._tw.fullwidth  # noqa: SLF001 - there is no public door to it
+        color = terminalreporter.hasmarkup
+        terminalreporter.write(render(self._report, width=width, color=color, report_path=page))
+
+    def _make_report(self) -> RunReport:
+        subject = self._session.subject
+        manifests = self._session.run.executions()
+        return RunReport(
+            hydrotest=version(),
+            run_id=self._session.run.run_id,
+            started_at_ms=self._started_ms,
+            ended_at_ms=time.time_ns() // 1_000_000,
+            duration_s=time.monotonic() - self._started,
+            connector=subject.connector.name,
+            version=subject.connector.version,
+            image=subject.connector.image,
+            identity=subject.connector.identity,
+            runner=subject.options.runner,
+            runner_why=subject.runner_why,
+            isolation=self._session.isolation(),
+            settings_file=str(self._settings.path),
+            warnings=[str(warning) for warning in self._settings.warnings],
+            plugins=_third_party(self._config),
+            verdicts=list(self._verdicts.values()),
+            executions=manifests,
+        )
+
+
+def _third_party(config: pytest.Config) -> list[str]:
+    """Return the installed plugins that are active, as `name version`."""
+    found = {
+        f"{dist.project_name} {dist.version}"
+        for _, dist in config.pluginmanager.list_plugin_distinfo()
+        if not dist.project_name.startswith("hydrotest")
+    }
+    return sorted(found)

@@ -1,0 +1,163 @@
+"""Runs the connector's commands for the suites: through the cache, within the test's time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hydrotest_core.connector.evidence import Evidence
+from hydrotest_core.connector.execution import Command, Ending, ExecutionInputs, Network
+from hydrotest_core.protocol import MessageType
+from hydrotest_core.redaction import Redactor, SecretDict, secret_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hydrotest_core.connector.cache import CachedExecution, ExecutionCache
+    from hydrotest_core.connector.execution import ConnectorUnderTest
+    from hydrotest_core.protocol import AirbyteMessage
+    from hydrotest_core.run.directory import RunDirectory
+
+__all__ = ["Execution", "Executor"]
+
+# Time for starting and stopping that a test's own timeout doesn't have to hold.
+_LEAST_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One finished execution, as a suite looks at it."""
+
+    cached: CachedExecution
+    evidence: Evidence
+
+    @property
+    def key(self) -> str:
+        """What identifies it in the report."""
+        return self.cached.key
+
+    @property
+    def ended_well(self) -> bool:
+        """True where the connector came to its own end with exit code 0."""
+        manifest = self.cached.manifest
+        return manifest.ending is Ending.EXITED and manifest.exit_code == 0
+
+    def messages(self, kind: MessageType) -> list[AirbyteMessage]:
+        """Return all messages of a kind; not for records, which may be many."""
+        return list(self.evidence.messages(kind))
+
+
+@dataclass(slots=True)
+class Executor:
+    """Runs commands of one connector for one worker.
+
+    Attributes:
+        connector: What is judged.
+        cache: Where executions come from.
+        run: The run's folder, where each execution is logged.
+        environment: Variables for every command.
+        deadline: When the current test's time is up, by the monotonic clock.
+        seen: Keys of the executions the current test looked at, in order.
+    """
+
+    connector: ConnectorUnderTest
+    cache: ExecutionCache
+    run: RunDirectory
+    environment: Mapping[str, str] = field(default_factory=dict)
+    deadline: float = float("inf")
+    seen: list[str] = field(default_factory=list)
+    _specification: Mapping[str, Any] | None = None
+
+    def begin_test(self, timeout_s: float) -> None:
+        """Start the clock of a test."""
+        self.deadline = time.monotonic() + timeout_s
+        self.seen = []
+
+    def spec(self, deployment_mode: str | None = None) -> Execution:
+        """Run `spec`, without network."""
+        return self._execute(Command.SPEC, deployment_mode=deployment_mode, network=Network.NONE)
+
+    def check(self, config: SecretDict, deployment_mode: str | None = None) -> Execution:
+        """Run `check`."""
+        return self._execute(Command.CHECK, config=config, deployment_mode=deployment_mode)
+
+    def discover(self, config: SecretDict, deployment_mode: str | None = None) -> Execution:
+        """Run `discover`."""
+        return self._execute(Command.DISCOVER, config=config, deployment_mode=deployment_mode)
+
+    def read(
+        self,
+        config: SecretDict,
+        configured_catalog: Mapping[str, Any],
+        *,
+        state: Sequence[Any] | None = None,
+        attempt: int = 1,
+        deployment_mode: str | None = None,
+    ) -> Execution:
+        """Run `read`; `attempt` 2 is a run of its own of the same inputs."""
+        return self._execute(
+            Command.READ,
+            config=config,
+            configured_catalog=configured_catalog,
+            state=state,
+            attempt=attempt,
+            deployment_mode=deployment_mode,
+        )
+
+    def redactor(self, config: SecretDict | None) -> Redactor:
+        """Return what keeps the config's secrets out of everything that is written."""
+        if not config:
+            return Redactor()
+        return Redactor(secret_values(config, self._connection_specification()))
+
+    def _execute(
+        self,
+        command: Command,
+        *,
+        config: SecretDict | None = None,
+        configured_catalog: Mapping[str, Any] | None = None,
+        state: Sequence[Any] | None = None,
+        attempt: int = 1,
+        deployment_mode: str | None = None,
+        network: Network = Network.BRIDGE,
+    ) -> Execution:
+        environment = dict(self.environment)
+        if deployment_mode:
+            environment["DEPLOYMENT_MODE"] = deployment_mode.upper()
+        inputs = ExecutionInputs(
+            connector=self.connector,
+            command=command,
+            config=config,
+            configured_catalog=configured_catalog,
+            state=state,
+            environment=environment,
+            network=network,
+            timeout_s=max(_LEAST_S, self.deadline - time.monotonic()),
+            attempt=attempt,
+            output_dir=Path(),
+            redactor=self.redactor(config),
+        )
+        cached = self.cache.run(inputs)
+        self.run.log(cached)
+        self.seen.append(cached.key)
+        return Execution(cached, Evidence(cached.directory))
+
+    def _connection_specification(self) -> Mapping[str, Any] | None:
+        """Return what the connector says its config is, which names the secrets in it."""
+        if self._specification is None:
+            self._specification = {}
+            for message in self.spec().messages(MessageType.SPEC):
+                if message.spec is not None:
+                    self._specification = _plain(message.spec.connection_specification)
+            # Looking up the secrets isn't part of what the test asked for.
+            self.seen = self.seen[:-1]
+        return self._specification or None
+
+
+def _plain(data: Any) -> Mapping[str, Any]:
+    decoded = msgspec.json.decode(data) if isinstance(data, msgspec.Raw) else data
+    return decoded if isinstance(decoded, dict) else {}

@@ -1,0 +1,77 @@
+"""From the sections of `acceptance-test-config.yml` to the tests that run.
+
+Each suite's class has a section of its own: `TestBasicRead` reads `basic_read`. Every
+entry under `tests:` becomes one parameter named `inputs`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from hydrotest_acceptance.config import AcceptanceConfig
+
+__all__ = ["MANDATORY_IN_HIGH", "MissingSection", "keep_one_per_missing_section", "parameters", "section_of"]
+
+# Source: Airbyte's acceptance tests reference, "Strictness level".
+MANDATORY_IN_HIGH = frozenset(
+    {"spec", "connection", "discovery", "basic_read", "full_refresh", "incremental"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingSection:
+    """Stands for the inputs of a section that must be there and isn't."""
+
+    name: str
+
+
+def section_of(cls: type) -> str:
+    """Return the section of a suite's class: `TestBasicRead` -> `basic_read`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__.removeprefix("Test")).lower()
+
+
+def parameters(config: AcceptanceConfig, section_name: str) -> list[object]:
+    """Return the parameters of a suite's tests: its entries, or one that says why there are none."""
+    section = config.section(section_name)
+    if section is not None and section.tests:
+        return [pytest.param(entry, id=f"inputs{n}") for n, entry in enumerate(section.tests)]
+    if section is not None and section.bypass_reason:
+        return [_skipped(f"bypassed: {section.bypass_reason}")]
+    if section is not None and section.tests is not None:
+        return [_skipped(f"{section_name} has an empty list of tests")]
+    if config.is_strict and section_name in MANDATORY_IN_HIGH:
+        return [pytest.param(MissingSection(section_name), id="missing")]
+    return [_skipped(f"{section_name} is not in acceptance-test-config.yml")]
+
+
+def _skipped(reason: str) -> object:
+    return pytest.param(None, id="none", marks=pytest.mark.skip(reason=reason))
+
+
+def keep_one_per_missing_section(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Take out of `items`, and return, all but one test of each suite without inputs.
+
+    A section that isn't there is one fact: one failed or skipped test says it,
+    twenty-five of them only hide the rest.
+    """
+    seen: set[type] = set()
+    surplus = []
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or isinstance(item, pytest.Function) and item.cls is None:
+            continue
+        inputs = callspec.params.get("inputs", item)
+        if inputs is not None and not isinstance(inputs, MissingSection):
+            continue
+        cls = getattr(item, "cls", None)
+        if cls in seen:
+            surplus.append(item)
+        seen.add(cls)
+    dropped = set(map(id, surplus))
+    items[:] = [item for item in items if id(item) not in dropped]
+    return surplus

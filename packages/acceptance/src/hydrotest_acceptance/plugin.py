@@ -1,0 +1,230 @@
+"""The pytest plugin: `-p hydrotest_acceptance.plugin --acceptance-test-config DIR`.
+
+Inert until the option is given: without it nothing is collected, imported or written.
+The hooks are thin: `session` holds what is judged, `parametrize` makes the tests,
+`judge` holds what was found, `controller` writes it down.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from xdist.workermanage import WorkerController
+
+    from hydrotest_acceptance.config import AcceptanceConfig
+    from hydrotest_acceptance.session import AcceptanceSession
+
+__all__: list[str] = []
+
+SUITES = Path(__file__).parent / "suites"
+USERS_MODULE = "integration_tests/acceptance.py"
+HOST_FOR_CONNECTOR = "HYDROTEST_HOST_FOR_CONNECTOR"
+# A test's own time is kept by stopping the connector; pytest-timeout comes after, for us.
+GRACE_S = 60.0
+
+CONFIG = pytest.StashKey["AcceptanceConfig"]()
+SESSION = pytest.StashKey["AcceptanceSession"]()
+JUDGE = pytest.StashKey[Any]()
+TIMEOUT_S = pytest.StashKey[float]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register our options, all under one heading."""
+    group = parser.getgroup("hydrotest", "hydrotest: acceptance of Airbyte connectors")
+    group.addoption(
+        "--acceptance-test-config",
+        metavar="DIR",
+        default=None,
+        help="Judge the connector whose acceptance-test-config.yml lies in DIR.",
+    )
+    group.addoption(
+        "--runner",
+        choices=("auto", "docker", "process"),
+        default="auto",
+        help="Where the connector runs; auto takes Docker when an engine answers.",
+    )
+    group.addoption(
+        "--connector-version",
+        metavar="VERSION",
+        default=None,
+        help="Which version: dev, latest, a released one. Default: the tag of connector_image.",
+    )
+    group.addoption(
+        "--hydrotest-home",
+        metavar="DIR",
+        default=os.environ.get("HYDROTEST_HOME", ".hydrotest"),
+        help="Where executions and reports are kept. Default: .hydrotest in this folder.",
+    )
+    group.addoption(
+        "--max-age",
+        metavar="SECONDS",
+        type=float,
+        default=0.0,
+        help="Take kept executions up to this old. Default 0: only those of this session.",
+    )
+
+
+def _is_asked(config: pytest.Config) -> bool:
+    return config.getoption("acceptance_test_config", None) is not None
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Add our suites to what is collected, only when asked to."""
+    if getattr(early_config.known_args_namespace, "acceptance_test_config", None) is not None:
+        args.append(str(SUITES))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, then open the session (controller) or join it (worker)."""
+    if not _is_asked(config):
+        return
+    from hydrotest_acceptance.config import load_config  # noqa: PLC0415 - inert until asked
+    from hydrotest_acceptance.controller import Controller  # noqa: PLC0415
+    from hydrotest_acceptance.session import AcceptanceSession, Options  # noqa: PLC0415
+    from hydrotest_core.errors import HydrotestError, UsageError  # noqa: PLC0415
+
+    for marker in ("default_timeout(seconds)", "backward_compatibility", "slow"):
+        config.addinivalue_line("markers", f"{marker}: as in Airbyte's acceptance tests")
+    folder = Path(config.getoption("acceptance_test_config")).resolve()
+    try:
+        config.stash[CONFIG] = load_config(folder)
+        if _is_worker(config):
+            session = AcceptanceSession.join(config.workerinput["hydrotest"])  # type: ignore[attr-defined] # set by xdist
+        elif config.getoption("collectonly"):
+            return
+        else:
+            options = Options(
+                folder=str(folder),
+                runner=config.getoption("runner"),
+                version=config.getoption("connector_version"),
+                home=str(Path(config.getoption("hydrotest_home")).resolve()),
+                max_age_s=config.getoption("max_age"),
+            )
+            session = AcceptanceSession.open(options, config.stash[CONFIG])
+            os.environ[HOST_FOR_CONNECTOR] = session.host_for_connector
+            config.pluginmanager.register(Controller(config, session), "hydrotest-controller")
+    except UsageError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    except HydrotestError as exc:
+        pytest.exit(str(exc), returncode=INCONCLUSIVE)
+    config.stash[SESSION] = session
+    config.add_cleanup(session.close)
+    _register_users_module(config, folder)
+
+
+def _register_users_module(config: pytest.Config, folder: Path) -> None:
+    """Register the connector's own fixtures, `integration_tests/acceptance.py`, where it has any."""
+    path = folder / USERS_MODULE
+    if not path.exists():
+        return
+    name = "integration_tests.acceptance"
+    if config.pluginmanager.has_plugin(name):
+        return
+    spec = importlib.util.spec_from_file_location("hydrotest_users_acceptance", path)
+    if spec is None or spec.loader is None:
+        return
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config.pluginmanager.register(module, name)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a worker, before it starts, what the controller found out."""
+    if SESSION in node.config.stash:
+        node.workerinput["hydrotest"] = node.config.stash[SESSION].for_worker()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Name our suites' tests by the connector, not by where the package is installed."""
+    if module_path.parent != SUITES or not _is_asked(parent.config):
+        return None
+    connector = Path(parent.config.getoption("acceptance_test_config")).resolve().name
+    module = pytest.Module.from_parent(parent, path=module_path, nodeid=connector)
+    return module  # noqa: RET504 - from_parent returns Any
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each suite's tests the entries of its section."""
+    if metafunc.cls is None or metafunc.definition.path.parent != SUITES:
+        return
+    if not _is_asked(metafunc.config) or "inputs" not in metafunc.fixturenames:
+        return
+    from hydrotest_acceptance.parametrize import parameters, section_of  # noqa: PLC0415
+
+    section = section_of(metafunc.cls)
+    metafunc.parametrize("inputs", parameters(metafunc.config.stash[CONFIG], section))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say once what isn't configured, and give each test its time."""
+    if not _is_asked(config):
+        return
+    from hydrotest_acceptance.parametrize import keep_one_per_missing_section  # noqa: PLC0415
+
+    ours = [item for item in items if item.path.parent == SUITES]
+    surplus = keep_one_per_missing_section(ours)
+    if surplus:
+        dropped = set(map(id, surplus))
+        items[:] = [item for item in items if id(item) not in dropped]
+    for item in ours:
+        seconds = _timeout_s(item)
+        item.stash[TIMEOUT_S] = seconds
+        item.add_marker(pytest.mark.timeout(seconds + GRACE_S, method="signal"))
+
+
+def _timeout_s(item: pytest.Item) -> float:
+    """Return a test's time: the entry's `timeout_seconds`, else what its class gives."""
+    callspec = getattr(item, "callspec", None)
+    inputs = callspec.params.get("inputs") if callspec else None
+    asked = getattr(inputs, "timeout_seconds", None)
+    if asked:
+        return float(asked)
+    mark = item.get_closest_marker("default_timeout")
+    return float(mark.args[0]) if mark else 600.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """A test that had nothing to judge doesn't pass: it is inconclusive, and fails in `high`."""
+    yield
+    judge = item.stash.get(JUDGE, None)
+    if judge is None:
+        return
+    from hydrotest_core.run.findings import Outcome  # noqa: PLC0415
+
+    if judge.outcome is Outcome.INCONCLUSIVE and item.config.stash[CONFIG].is_strict:
+        pytest.fail(f"nothing was judged, which fails in high strictness: {judge.reason}", False)
+    if judge.outcome in {Outcome.INCONCLUSIVE, Outcome.SKIPPED}:
+        pytest.skip(judge.reason)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the verdict; a failed machine makes a test inconclusive, not failed."""
+    report = yield
+    if item.path.parent != SUITES or SESSION not in item.config.stash:
+        return report
+    if call.when == "call" or (call.when == "setup" and not report.passed):
+        from hydrotest_acceptance import verdicts  # noqa: PLC0415
+
+        verdicts.attach(item, call, report, item.stash.get(JUDGE, None), item.config.stash[SESSION])
+    return report

@@ -1,0 +1,1 @@
+"""The acceptance rules: pure functions and judges from evidence to judgements."""

@@ -1,0 +1,189 @@
+"""One acceptance session: what is judged, by which runner, and where it is written down.
+
+The controller opens it (chooses the runner, resolves or builds the connector, makes the
+run's folder); each xdist worker joins it with what the controller sends.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hydrotest_core.connector.cache import ExecutionCache
+from hydrotest_core.connector.execution import ConnectorUnderTest
+from hydrotest_core.connector.folder import ConnectorFolder
+from hydrotest_core.connector.runner import choose_runner
+from hydrotest_core.connector.session import Session
+from hydrotest_core.run.directory import RunDirectory
+
+from hydrotest_acceptance.executor import Executor
+
+if TYPE_CHECKING:
+    from hydrotest_core.connector.execution import ConnectorRunner
+
+    from hydrotest_acceptance.config import AcceptanceConfig
+
+__all__ = ["AcceptanceSession", "Options", "Subject"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line.
+
+    Attributes:
+        folder: The folder with `acceptance-test-config.yml`.
+        runner: `auto`, `docker` or `process`.
+        version: Which version of the connector; `None` takes the tag of
+            `connector_image`.
+        home: Where environments, executions and reports are kept.
+        max_age_s: How old a kept execution may be to be taken; 0 takes only
+            those of this session.
+    """
+
+    folder: str
+    runner: str
+    version: str | None
+    home: str
+    max_age_s: float = 0.0
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What the controller found out, as it goes to each worker.
+
+    Attributes:
+        options: What was asked for, the runner replaced by the one chosen.
+        runner_why: One sentence: why this runner.
+        connector: What is judged.
+        session_id: The id that labels containers and processes.
+        session_key: Hex; equal secrets get equal tokens in all workers.
+        run_path: The run's folder.
+        accept_since_ms: Executions that ended before this are run anew.
+        host_for_connector: The address under which the connector reaches this machine.
+    """
+
+    options: Options
+    runner_why: str
+    connector: ConnectorUnderTest
+    session_id: str
+    session_key: str
+    run_path: str
+    accept_since_ms: int
+    host_for_connector: str
+
+
+class AcceptanceSession:
+    """What a controller opened or a worker joined; `executor` runs the connector."""
+
+    def __init__(
+        self, subject: Subject, session: Session, runner: ConnectorRunner, config: AcceptanceConfig
+    ) -> None:
+        self.subject = subject
+        self.options = subject.options
+        self.run = RunDirectory(Path(subject.run_path))
+        self._session = session
+        cache = ExecutionCache(
+            Path(subject.options.home),
+            runner,
+            session=subject.session_id,
+            accept_since_ms=subject.accept_since_ms,
+            on_start=self.run.started,
+            on_end=self.run.ended,
+        )
+        self.executor = Executor(
+            connector=subject.connector,
+            cache=cache,
+            run=self.run,
+            environment=config.environment,
+            session_key=bytes.fromhex(subject.session_key),
+        )
+
+    def __repr__(self) -> str:
+        connector = self.subject.connector
+        return f"<AcceptanceSession {connector.name}:{connector.version} {self.options.runner}>"
+
+    @property
+    def host_for_connector(self) -> str:
+        """The address under which the connector reaches servers on this machine."""
+        return self.subject.host_for_connector
+
+    @classmethod
+    def open(cls, options: Options, config: AcceptanceConfig) -> AcceptanceSession:
+        """Choose the runner, resolve the connector, make the run's folder.
+
+        Raises:
+            UsageError: The folder or an option is wrong.
+            InfrastructureError: The engine, a build or an install failed.
+        """
+        say(f"hydrotest {version()}  {Path(options.folder).name}  settings {config.path}")
+        session = Session.open()
+        try:
+            runner, why = choose_runner(options.runner, session)
+            say(f"runner {runner.name}: {why}")
+            connector, host = _resolve(options, config, runner.name)
+        except BaseException:
+            session.close()
+            raise
+        say(f"judging {connector.name}:{connector.version} {connector.identity[:19]}")
+        now_ms = time.time_ns() // 1_000_000
+        subject = Subject(
+            options=msgspec.structs.replace(options, runner=runner.name),
+            runner_why=why,
+            connector=connector,
+            session_id=session.id,
+            session_key=secrets.token_hex(32),
+            run_path=str(RunDirectory.create(Path(options.home)).path),
+            accept_since_ms=now_ms - round(options.max_age_s * 1000),
+            host_for_connector=host,
+        )
+        return cls(subject, session, runner, config)
+
+    @classmethod
+    def join(cls, sent: str, config: AcceptanceConfig) -> AcceptanceSession:
+        """Make a worker's half from what `for_worker` returned."""
+        subject = msgspec.json.decode(sent, type=Subject, dec_hook=_from_wire)
+        session = Session.join(subject.session_id)
+        runner, _ = choose_runner(subject.options.runner, session)
+        return cls(subject, session, runner, config)
+
+    def for_worker(self) -> str:
+        """Return what a worker needs to join."""
+        return msgspec.json.encode(self.subject, enc_hook=str).decode()
+
+    def close(self) -> None:
+        """Let go of the session; whatever still runs under its label is removed."""
+        self._session.close()
+
+
+def _resolve(
+    options: Options, config: AcceptanceConfig, runner: str
+) -> tuple[ConnectorUnderTest, str]:
+    folder = ConnectorFolder.load(Path(options.folder))
+    asked = options.version or config.image_tag or "dev"
+    if runner == "docker":
+        from hydrotest_core.connector.docker import host_address  # noqa: PLC0415 - needs the SDK
+        from hydrotest_core.connector.image import resolve_image  # noqa: PLC0415
+
+        connector = resolve_image(folder, asked, image=config.connector_image, progress=say)
+        return connector, host_address()
+    from hydrotest_core.connector.environment import resolve_process  # noqa: PLC0415
+
+    return resolve_process(folder, asked, home=Path(options.home), progress=say), "127.0.0.1"
+
+
+def _from_wire(kind: type, value: Any) -> Any:
+    return Path(value) if issubclass(kind, Path) else value
+
+
+def say(line: str) -> None:
+    """Tell the person who waits; a long build must not be silent."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - before pytest's reporter is there
+
+
+def version() -> str:
+    """Return the release of hydrotest-acceptance that is installed."""
+    return importlib.metadata.version("hydrotest-acceptance")

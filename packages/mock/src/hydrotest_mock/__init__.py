@@ -1,0 +1,1 @@
+"""hydrotest_mock."""

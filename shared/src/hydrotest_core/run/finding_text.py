@@ -1,0 +1,129 @@
+"""One finding as a block of plain text, for a terminal, a JUnit file or an assertion.
+
+Connector text passes `for_terminal` here, so what comes out can be printed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import textwrap
+from typing import TYPE_CHECKING
+
+from hydrotest_core.run.wording import grouped
+from hydrotest_core.untrusted import for_terminal, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hydrotest_core.run.findings import Example, Finding
+
+    Paint = Callable[[str, str], str]
+
+__all__ = ["finding_text", "headline", "located", "one_line", "plain", "summary", "wrapped"]
+
+_INDENT = 4
+_LABEL = 11
+_LONGEST_VALUE = 600
+_LONGEST_EXAMPLE = 200
+_EXAMPLES = 3
+
+
+def plain(text: str, role: str) -> str:  # noqa: ARG001 - the shape of every painter
+    """Return the text as it is: the painter for where there is no colour."""
+    return text
+
+
+def one_line(text: str, limit: int = _LONGEST_VALUE) -> str:
+    """Return untrusted text safe for a terminal, on one line, its line ends visible."""
+    return for_terminal(shortened(text, limit))
+
+
+def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
+    """Return safe text broken into lines of `width`, with an indent for the first and the rest."""
+    return textwrap.wrap(
+        text,
+        width=width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
+
+
+def headline(finding: Finding) -> str:
+    """Return `HT-READ-012  users address.zip`: which rule is broken where, safe to print."""
+    return f"{one_line(finding.rule.code, 40)}  {one_line(str(finding.where), 200)}"
+
+
+def summary(finding: Finding) -> str:
+    """Return a finding on one line, safe to print: rule, place, what was got and expected."""
+    return (
+        f"{headline(finding)}: {one_line(finding.rule.title)}; "
+        f"expected {one_line(finding.expected, 200)}, got {one_line(finding.got, 200)}"
+    )
+
+
+def located(folder: str, example: Example) -> str:
+    """Return where an example stands: `executions/4f1c/records/000.jsonl:14`."""
+    return posixpath.join(folder, str(example))
+
+
+def finding_text(
+    finding: Finding,
+    *,
+    test: str = "",
+    rerun: str = "",
+    folder: str | None = None,
+    width: int = 100,
+    paint: Paint = plain,
+) -> str:
+    """Return everything a person needs to understand, reproduce and waive a finding.
+
+    Args:
+        finding: What was found.
+        test: The test that saw it.
+        rerun: The command that judges just this again; never broken into lines.
+        folder: The folder its artifacts lie in; the finding's own word without it.
+        width: Columns.
+        paint: Colours a text by its role: `bad`, `dim` or `strong`.
+    """
+    where = finding.execution if folder is None else folder
+    code, place = headline(finding).split("  ", 1)
+    lines = [f"{paint(code, 'bad')}  {paint(place, 'strong')}"]
+    room = width - _INDENT - _LABEL
+    for label, value in (
+        ("rule", finding.rule.title),
+        ("expected", finding.expected),
+        ("got", finding.got),
+    ):
+        lines += _labelled(label, wrapped(one_line(value), room), paint)
+    lines += _labelled("in", list(_instances(finding, where, room)), paint)
+    if finding.hint:
+        lines += _labelled("hint", wrapped(one_line(finding.hint), room), paint)
+    lines += _labelled("test", [one_line(test)] if test else [], paint)
+    lines += _labelled("Reproduce:", [one_line(rerun, len(rerun))] if rerun else [], paint)
+    lines += _labelled("Waive:", _waiver(finding), paint)
+    return "\n".join(lines)
+
+
+def _waiver(finding: Finding) -> list[str]:
+    return [one_line(line, len(line)) for line in finding.waive.splitlines()]
+
+
+def _instances(finding: Finding, folder: str, width: int) -> Iterator[str]:
+    examples = finding.examples[:_EXAMPLES]
+    if finding.checked:
+        count = f"{grouped(finding.total)} of {grouped(finding.checked)} checked"
+        yield f"{count}; the first:" if examples else count
+    elif finding.total > 1:
+        yield f"{grouped(finding.total)} places" + ("; the first:" if examples else "")
+    for example in examples:
+        place = one_line(located(folder, example))
+        text = one_line(example.text, _LONGEST_EXAMPLE)
+        yield from wrapped(f"{place}  {text}".rstrip(), width, rest="  ")
+
+
+def _labelled(label: str, values: list[str], paint: Paint) -> list[str]:
+    return [
+        " " * _INDENT + paint(f"{label if index == 0 else '':<{_LABEL}}", "dim") + value
+        for index, value in enumerate(values)
+    ]

@@ -1,0 +1,1 @@
+"""What the core's own tests share."""

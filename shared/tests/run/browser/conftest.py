@@ -1,0 +1,107 @@
+"""A Chromium for the tests of this folder; without one they are skipped, aloud."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+# A quiet browser: no sandbox, since CI runs as root, and nothing it asks for by itself.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def executable():
+    return os.environ.get("HYDROTEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def why_not():
+    """Say why no browser can be driven, or return "" where one can."""
+    try:
+        import playwright.sync_api  # noqa: F401, PLC0415 - only where these tests were collected
+    except ImportError:
+        return "playwright is not installed"
+    return "" if executable() else f"no browser is installed: none of {', '.join(NAMES)}"
+
+
+def pytest_collection_modifyitems(items):
+    reason = why_not()
+    for item in items:
+        if reason and HERE in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be missing
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that is open, and all that happened on it that should not."""
+
+    def __init__(self, tab):
+        self.tab = tab
+        self.requests = []
+        self.dialogs = []
+        self.errors = []
+        tab.on("request", lambda request: self.requests.append(request.url))
+        tab.on("dialog", self._dialog)
+        tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        tab.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+
+    def _dialog(self, dialog):
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def __getattr__(self, name):
+        return getattr(self.tab, name)
+
+    def shown(self, selector):
+        """Return the text of each element that is to be seen."""
+        return self.tab.eval_on_selector_all(
+            selector,
+            "(all) => all.filter((each) => each.checkVisibility()).map((each) => each.innerText)",
+        )
+
+    def hash(self):
+        return self.tab.evaluate("location.hash")
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Open a run's page from disk: `visit(report, javascript=False, hash="#q=users")`."""
+    from hydrotest_core.run.report_html import write_html  # noqa: PLC0415
+
+    contexts = []
+
+    def open_page(report, *, javascript=True, fragment="", **options):
+        path = tmp_path / "report.html"
+        write_html(report, path)
+        context = browser.new_context(java_script_enabled=javascript, **options)
+        contexts.append(context)
+        visit = Visit(context.new_page())
+        visit.tab.goto(path.as_uri() + fragment)
+        if javascript:
+            visit.tab.wait_for_selector("html[data-ready]", state="attached")
+        return visit
+
+    yield open_page
+    for context in contexts:
+        context.close()
