@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,11 @@ def _why_no_engine() -> str | None:
     return None
 
 
+def _below(path: Path, root: Path) -> tuple[str, ...]:
+    """Return the folders between the root and a test; a test from elsewhere has none."""
+    return path.relative_to(root).parts if path.is_relative_to(root) else ()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what lies in a folder named `docker`, and skip it, aloud, without an engine.
 
@@ -35,7 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     that a green run can't mean "the Docker tests didn't run".
     """
     for item in items:
-        if "docker" not in item.path.relative_to(config.rootpath).parts:
+        if "docker" not in _below(item.path, config.rootpath):
             continue
         item.add_marker(pytest.mark.docker)
         reason = _why_no_engine()

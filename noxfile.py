@@ -59,7 +59,7 @@ def acceptance(session: nox.Session) -> None:
         name = folder.name if folder.parent == CONNECTORS else str(folder)
         try:
             session.run(
-                "python", "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder),
+                "python", "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder.parent),
                 "-p", "no:cacheprovider", "-p", "hydrotest_acceptance.plugin",
                 "--acceptance-test-config", str(folder), "--hydrotest-home", str(RESULTS), *options,
                 env={"HYDROTEST_RERUN": f"./run nox -s acceptance -- {name}"},
@@ -76,7 +76,7 @@ def tests(session: nox.Session, package: str) -> None:
     """Run the tests: each package with only itself installed, then what crosses packages."""
     tools = (*TEST_TOOLS, *TEST_EXTRAS.get(package, ()))
     if package == HOUSE:
-            _install(session, *_editable(), *tools)
+        _install(session, *_editable(), *tools)
         where = ROOT / "tests"
     else:
         _install_built(session, package, *tools)

@@ -202,8 +202,11 @@ def copy(folder: Path, pytester: pytest.Pytester) -> Path:
     return pytester.path
 
 
-@pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["one-process", "xdist"])
-def test_the_plugin_serves_during_a_session_and_cleans_up(copy, pytester, workers) -> None:
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n1"]], ids=["one-process", "xdist"])
+def test_the_plugin_serves_during_a_session_and_cleans_up(
+    copy, pytester, monkeypatch, workers
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # A fourth of the time.
     result = pytester.runpytest_subprocess("-p", "integration_tests.acceptance", *workers)
 
     result.assert_outcomes(passed=3)

@@ -223,12 +223,12 @@ def an_execution():
     return execution
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def failing_report():
     return report()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def passing_report():
     passed = [
         msgspec.structs.replace(each, outcome=Outcome.PASSED, findings=(), reason="")
@@ -304,7 +304,7 @@ PAYLOADS = [
     "over\rwritten\r\nline\n::error::PWNED",
     "\ud800lone\udfff",
     "]]>&amp;%0A::warning::x",
-    "=HYPERLINK(\"http://evil.invalid\")",
+    '=HYPERLINK("http://evil.invalid")',
     "../../../../etc/passwd",
     "#q=<script>alert(1)</script>",
     "A" * 20_000,

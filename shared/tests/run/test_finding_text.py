@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hydrotest_core.run.finding_text import finding_text, headline, located, one_line, plain, summary
+from hydrotest_core.run.finding_text import (
+    finding_text,
+    headline,
+    located,
+    one_line,
+    plain,
+    summary,
+)
 from hydrotest_core.run.findings import Example, Finding, Rule, Where
 
 RULE = Rule(code="HT-READ-012", title="Every value keeps its type", why="w", source="s")
@@ -29,9 +36,10 @@ def test_a_finding_says_all_that_a_person_needs():
         '    expected   ["null", "string"]\n'
         "    got        integer\n"
         "    in         37 of 1 000 checked; the first:\n"
-        "               read-1/records/000.jsonl:1  zip 1\n"
-        "               read-1/records/000.jsonl:2  zip 2\n"
-        "               read-1/records/000.jsonl:3  zip 3\n"
+        "               records/000.jsonl:1  zip 1\n"
+        "               records/000.jsonl:2  zip 2\n"
+        "               records/000.jsonl:3  zip 3\n"
+        "    evidence   read-1/records/000.jsonl:1\n"
         "    hint       cast it\n"
         "    test       TestBasicRead::test_read\n"
         "    Reproduce: ./run again\n"
@@ -56,7 +64,7 @@ def test_what_is_unknown_takes_no_line():
         pytest.param({"checked": 0}, "37 places; the first:", id="not counted"),
         pytest.param({"checked": 0, "examples": ()}, "37 places", id="no example"),
         pytest.param({"examples": ()}, "37 of 1 000 checked", id="counted without example"),
-        pytest.param({"total": 1, "checked": 0}, "read-1/records/000.jsonl:1  zip 1", id="one"),
+        pytest.param({"total": 1, "checked": 0}, "records/000.jsonl:1  zip 1", id="one"),
     ],
 )
 def test_the_number_of_places_is_said_where_it_means_something(changes, line):
@@ -67,6 +75,20 @@ def test_the_number_of_places_is_said_where_it_means_something(changes, line):
 
 def test_a_folder_that_the_report_knows_replaces_the_findings_own():
     assert "../cache/k/records/000.jsonl:1" in finding_text(FINDING, folder="../cache/k")
+
+
+def test_without_an_example_the_evidence_is_the_folder():
+    bare = msgspec.structs.replace(FINDING, examples=())
+
+    assert "    evidence   read-1" in finding_text(bare).splitlines()
+
+
+def test_a_path_of_evidence_stays_in_one_piece():
+    folder = "executions/" + "f" * 200
+
+    lines = finding_text(FINDING, folder=folder, width=80).splitlines()
+
+    assert f"    evidence   {folder}/records/000.jsonl:1" in lines
 
 
 def test_long_values_are_broken_and_commands_are_not():

@@ -67,7 +67,9 @@ def test_an_example_says_the_file_and_the_line(example, text):
         pytest.param(Judgement(rule=RULE), Outcome.INCONCLUSIVE, id="nothing to judge"),
         pytest.param(Judgement(rule=RULE, skipped="not asked"), Outcome.SKIPPED, id="skipped"),
         pytest.param(
-            Judgement(rule=RULE, findings=(a_finding(),)), Outcome.FAILED, id="found without a count"
+            Judgement(rule=RULE, findings=(a_finding(),)),
+            Outcome.FAILED,
+            id="found without a count",
         ),
     ],
 )

@@ -32,7 +32,7 @@ def test_many_outcomes_come_to_one(outcomes, expected):
 def test_counts_name_every_outcome(a_verdict):
     verdicts = [a_verdict("spec", "a"), a_verdict("spec", "b", FAILED), a_verdict("spec", "c")]
 
-    assert {PASSED: 2, FAILED: 1, SKIPPED: 0, UNSURE: 0} == count_outcomes(verdicts)
+    assert count_outcomes(verdicts) == {PASSED: 2, FAILED: 1, SKIPPED: 0, UNSURE: 0}
 
 
 def test_counts_in_a_file_are_not_believed(failing_report):
@@ -56,7 +56,7 @@ def test_an_execution_without_a_duration_has_no_rate(an_execution):
 def test_a_rate_counts_all_streams(an_execution):
     read = an_execution(Command.READ, "r", 0, 2.0, [("users", 5), ("orders", 3)])
 
-    assert (8, 4.0) == (read.record_count, read.records_per_s)
+    assert (read.record_count, read.records_per_s) == (8, 4.0)
 
 
 def test_a_summary_keeps_what_the_manifest_says():
@@ -74,8 +74,8 @@ def test_a_summary_keeps_what_the_manifest_says():
     assert {name: getattr(manifest, name) for name in kept} == {
         name: getattr(summary, name) for name in kept
     }
-    assert ("executions/k", True, ["boom"]) == (
+    assert (
         summary.directory,
         summary.reused,
         summary.stderr_tail,
-    )
+    ) == ("executions/k", True, ["boom"])

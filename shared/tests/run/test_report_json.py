@@ -20,7 +20,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path, failing_report):
 def test_a_report_is_for_its_owner_alone(tmp_path, failing_report):
     write_report(failing_report, tmp_path / "report.json")
 
-    assert 0o600 == (tmp_path / "report.json").stat().st_mode & 0o777
+    assert (tmp_path / "report.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_hostile_text_costs_no_report(tmp_path, hostile_report):
@@ -87,7 +87,7 @@ def test_reports_keep_the_published_schema(name, request, tmp_path):
 
     validator = jsonschema_rs.validator_for(msgspec.json.decode(COMMITTED.read_bytes()))
 
-    assert [] == [error.message for error in validator.iter_errors(data)]
+    assert [error.message for error in validator.iter_errors(data)] == []
 
 
 @pytest.mark.parametrize(
@@ -113,6 +113,8 @@ def test_every_property_of_a_report_is_described():
 
     for name in ("RunReport", "ExecutionSummary", "Finding", "Verdict", "Rule", "Example", "Where"):
         undescribed = [
-            key for key, value in components[name]["properties"].items() if "description" not in value
+            key
+            for key, value in components[name]["properties"].items()
+            if "description" not in value
         ]
         assert undescribed in ([], ["format_version"], ["rule"]), name

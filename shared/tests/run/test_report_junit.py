@@ -65,7 +65,7 @@ def test_a_failure_says_what_a_person_needs(tree):
     (failure,) = tree.find("testsuite[@name='source-faker.basic_read']").iter("failure")
 
     assert failure.get("type") == "HT-READ-012"
-    assert failure.get("message").endswith("expected [\"null\", \"string\"], got integer (and 1 more)")
+    assert failure.get("message").endswith('expected ["null", "string"], got integer (and 1 more)')
     for words in ("users address.postal_code", "products price", "Reproduce: ./run", "Waive:"):
         assert words in failure.text
 
@@ -82,11 +82,11 @@ def test_an_inconclusive_test_is_an_error_not_a_success(tree):
 def test_a_test_has_its_class_its_name_and_its_time(tree):
     case = tree.find("testsuite[@name='source-faker.connection']/testcase")
 
-    assert ("source-faker.connection.TestConnection", "test_check[inputs0]", "2.700") == (
+    assert (
         case.get("classname"),
         case.get("name"),
         case.get("time"),
-    )
+    ) == ("source-faker.connection.TestConnection", "test_check[inputs0]", "2.700")
 
 
 def test_a_failure_without_a_finding_carries_what_was_said(a_report, a_verdict):
@@ -99,8 +99,8 @@ def test_a_failure_without_a_finding_carries_what_was_said(a_report, a_verdict):
 
     first, second = ET.fromstring(junit_xml(report)).iter("failure")
 
-    assert ("KeyError: 'x'", "Traceback\nKeyError: 'x'") == (first.get("message"), first.text)
-    assert "no reason was given" == second.get("message")
+    assert (first.get("message"), first.text) == ("KeyError: 'x'", "Traceback\nKeyError: 'x'")
+    assert second.get("message") == "no reason was given"
 
 
 def test_a_test_with_hundreds_of_findings_stays_small(a_report, a_verdict, a_finding):
@@ -124,11 +124,11 @@ def test_hostile_text_is_well_formed_and_printable(hostile_report, is_printable)
 def test_an_empty_run_is_a_valid_file(a_report):
     tree = ET.fromstring(junit_xml(a_report(verdicts=[])))
 
-    assert ("0", []) == (tree.get("tests"), list(tree))
+    assert (tree.get("tests"), list(tree)) == ("0", [])
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path, failing_report):
     write_junit(failing_report, tmp_path / "junit.xml")
 
-    assert 0o600 == (tmp_path / "junit.xml").stat().st_mode & 0o777
+    assert (tmp_path / "junit.xml").stat().st_mode & 0o777 == 0o600
     assert junit_xml(failing_report) == (tmp_path / "junit.xml").read_bytes()

@@ -18,6 +18,17 @@ def test_a_passing_run_on_a_wide_terminal(passing_report, golden):
     golden("terminal_passing.txt", render(passing_report, width=140, report_path=PAGE))
 
 
+def test_evidence_is_named_as_seen_from_where_the_report_was_named(
+    a_report, a_verdict, a_finding, an_execution
+):
+    ran = an_execution(Command.READ, "read-4f1c90aa", 0, 1, directory="../../executions/ab/4f")
+    failed = a_verdict("spec", "t", Outcome.FAILED, findings=(a_finding,))
+    report = a_report(verdicts=[failed], executions=[ran])
+
+    path = "    evidence   .hydrotest/executions/ab/4f/records/000.jsonl:214\n"
+    assert path in render(report, report_path=PAGE)
+
+
 def test_an_empty_run_says_so(a_report):
     report = a_report(verdicts=[], executions=[], warnings=[], plugins=[], isolation="")
 
@@ -34,7 +45,7 @@ def test_a_run_of_skipped_tests_says_that_nothing_was_judged(a_report, a_verdict
 def test_only_what_is_copied_is_wider_than_the_terminal(failing_report, width):
     lines = render(failing_report, width=width, report_path=PAGE).splitlines()
 
-    copied = ("Reproduce:", "Waive:", "test ", "hydrotest 0.1.0", "report:")
+    copied = ("evidence", "Reproduce:", "Waive:", "test ", "hydrotest 0.1.0", "report:")
     wide = [line for line in lines if len(line) > max(width, 72)]
     assert [line for line in wide if not line.strip().startswith(copied)] == []
 

@@ -60,16 +60,18 @@ def test_findings_are_grouped_by_rule_the_worst_first(a_report, a_verdict):
 
     groups = findings_by_rule(a_report(verdicts=[first, second]))
 
-    assert [("HT-2", "error", 1), ("HT-3", "error", 2), ("HT-1", "warning", 2)] == [
-        (group.rule.code, group.severity, len(group.seen)) for group in groups
+    assert [(group.rule.code, group.severity, len(group.seen)) for group in groups] == [
+        ("HT-2", "error", 1),
+        ("HT-3", "error", 2),
+        ("HT-1", "warning", 2),
     ]
-    assert ["b", "a"] == [seen.verdict.test[-1] for seen in groups[2].seen]
+    assert [seen.verdict.test[-1] for seen in groups[2].seen] == ["b", "a"]
 
 
 def test_only_the_severities_asked_for_are_grouped(failing_report):
     codes = [group.rule.code for group in findings_by_rule(failing_report, Severity.WARNING)]
 
-    assert ["HT-SPEC-021"] == codes
+    assert codes == ["HT-SPEC-021"]
 
 
 def test_a_failed_test_without_an_error_is_unexplained(a_report, a_verdict):
@@ -88,7 +90,10 @@ def test_tests_with_one_reason_stand_together(a_report, a_verdict):
 
     by_reason = reasons(a_report(verdicts=verdicts), Outcome.SKIPPED)
 
-    assert {"no time": [verdicts[0], verdicts[2]], "no reason was given": [verdicts[1]]} == by_reason
+    assert {
+        "no time": [verdicts[0], verdicts[2]],
+        "no reason was given": [verdicts[1]],
+    } == by_reason
 
 
 def test_suites_come_in_the_order_of_a_connectors_life(failing_report):
@@ -101,22 +106,22 @@ def test_suites_come_in_the_order_of_a_connectors_life(failing_report):
 def test_a_suite_of_another_name_comes_last(a_report, a_verdict):
     report = a_report(verdicts=[a_verdict("docs", "a"), a_verdict("spec", "b")])
 
-    assert ["spec", "docs"] == [suite.name for suite in suites(report)]
+    assert [suite.name for suite in suites(report)] == ["spec", "docs"]
 
 
 def test_a_suite_sums_up_its_tests(failing_report):
     read = next(suite for suite in suites(failing_report) if suite.name == "basic_read")
 
     assert Outcome.FAILED is read.outcome
-    assert (1, 1, 1, 0) == (
+    assert (
         read.counts[Outcome.FAILED],
         read.counts[Outcome.PASSED],
         read.counts[Outcome.SKIPPED],
         read.counts[Outcome.INCONCLUSIVE],
-    )
-    assert (5, 11.9) == (read.rule_count, round(read.duration_s, 1))
+    ) == (1, 1, 1, 0)
+    assert (read.rule_count, round(read.duration_s, 1)) == (5, 11.9)
     assert read.read is not None
-    assert "read-4f1c90aa" == read.read.key
+    assert read.read.key == "read-4f1c90aa"
 
 
 def test_a_suite_without_a_read_has_none(failing_report):

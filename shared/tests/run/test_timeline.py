@@ -10,8 +10,9 @@ def test_executions_stand_where_they_happened(a_report, an_execution):
 
     line = timeline(a_report(duration_s=20, executions=ran), limit=10)
 
-    assert [(0, 25, 25), (25, 50, 75)] == [
-        (bar.start_pct, bar.width_pct, bar.end_pct) for bar in line.bars
+    assert [(bar.start_pct, bar.width_pct, bar.end_pct) for bar in line.bars] == [
+        (0, 25, 25),
+        (25, 50, 75),
     ]
 
 
@@ -26,7 +27,7 @@ def test_an_execution_of_an_earlier_run_says_how_old_it_is(a_report, an_executio
 
     (bar,) = timeline(a_report(duration_s=20, executions=ran), limit=10).bars
 
-    assert (0, 10, "1 min 30 s") == (bar.start_pct, bar.width_pct, bar.before)
+    assert (bar.start_pct, bar.width_pct, bar.before) == (0, 10, "1 min 30 s")
     assert "from the cache, 1 min 30 s before this run" in bar.title
 
 
@@ -44,7 +45,7 @@ def test_a_clock_that_went_back_puts_nothing_before_the_axis(a_report, an_execut
 
     (bar,) = timeline(a_report(duration_s=20, executions=ran), limit=10).bars
 
-    assert (0, "") == (bar.start_pct, bar.before)
+    assert (bar.start_pct, bar.before) == (0, "")
 
 
 def test_a_bar_stays_on_the_plot_and_visible(a_report, an_execution):
@@ -103,13 +104,18 @@ def test_a_stream_has_a_bar_for_its_largest_read_and_marks_for_the_others(an_exe
 
     orders, users = stream_bars(reads)
 
-    assert ("orders", 100, 100, ()) == (
+    assert (
         orders.stream,
         orders.records,
         orders.width_pct,
         orders.marks_pct,
-    )
-    assert ("users", 50, 50, (10,)) == (users.stream, users.records, users.width_pct, users.marks_pct)
+    ) == ("orders", 100, 100, ())
+    assert (
+        users.stream,
+        users.records,
+        users.width_pct,
+        users.marks_pct,
+    ) == ("users", 50, 50, (10,))
     assert users.title == "one: 50, two: 10"
 
 
@@ -127,4 +133,4 @@ def test_streams_of_one_name_in_two_namespaces_stay_apart(an_execution):
 def test_streams_without_records_have_no_bar(an_execution):
     (bar,) = stream_bars([an_execution(Command.READ, "one", 0, 1, [("users", 0)])])
 
-    assert (0, 0) == (bar.records, bar.width_pct)
+    assert (bar.records, bar.width_pct) == (0, 0)

@@ -21,6 +21,8 @@ from hydrotest_acceptance.session import version
 from hydrotest_acceptance.verdicts import carried
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from hydrotest_acceptance.config import AcceptanceConfig
     from hydrotest_acceptance.session import AcceptanceSession
 
@@ -39,7 +41,7 @@ class Controller:
         self._settings = settings
         self._verdicts: dict[str, Verdict] = {}
         self._started_ms = time.time_ns() // 1_000_000
-        self._started = time.monotonic()
+        self._started = self._last_sign = time.monotonic()
         self._report: RunReport | None = None
         self._over = threading.Event()
         self._heartbeat: threading.Thread | None = None
@@ -50,17 +52,21 @@ class Controller:
         self._heartbeat.start()
 
     def _beat(self) -> None:
-        while not self._over.wait(_HEARTBEAT_S):
-            reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-            now_ms = time.time_ns() // 1_000_000
+        """Say what runs whenever no test has come to its end for a while."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        while not self._over.wait(1.0):
+            now = time.monotonic()
+            if reporter is None or now - self._last_sign < _HEARTBEAT_S:
+                continue
+            self._last_sign = now
+            reporter.ensure_newline()
             for one in self._session.run.running():
-                waited = max(0, now_ms - one.since_ms) // 1000
-                if reporter is not None:
-                    reporter.ensure_newline()
-                    reporter.write_line(f"  … {one.what}: {waited} s")
+                waited = max(0, time.time_ns() // 1_000_000 - one.since_ms) // 1000
+                reporter.write_line(f"  … {one.what}: {waited} s")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep a test's verdict; a failed tear-down outweighs what the test itself came to."""
+        self._last_sign = time.monotonic()
         verdict = carried(report)
         if verdict is not None:
             self._verdicts[report.nodeid] = verdict
@@ -80,8 +86,12 @@ class Controller:
         write_junit(self._report, folder / "junit.xml")
         session.exitstatus = pytest_exit_code(self._report, exitstatus)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say at the end what was judged and what came of it."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> Generator[None, None, None]:
+        """Say at the very end what was judged and what came of it."""
+        yield
         if self._report is None:
             return
         terminalreporter.section("hydrotest")

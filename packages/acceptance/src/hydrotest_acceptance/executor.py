@@ -59,6 +59,7 @@ class Executor:
         connector: What is judged.
         cache: Where executions come from.
         run: The run's folder, where each execution is logged.
+        session_key: Makes equal secrets look equal in all workers.
         environment: Variables for every command.
         deadline: When the current test's time is up, by the monotonic clock.
         seen: Keys of the executions the current test looked at, in order.
@@ -67,6 +68,7 @@ class Executor:
     connector: ConnectorUnderTest
     cache: ExecutionCache
     run: RunDirectory
+    session_key: bytes
     environment: Mapping[str, str] = field(default_factory=dict)
     deadline: float = float("inf")
     seen: list[str] = field(default_factory=list)
@@ -111,8 +113,9 @@ class Executor:
     def redactor(self, config: SecretDict | None) -> Redactor:
         """Return what keeps the config's secrets out of everything that is written."""
         if not config:
-            return Redactor()
-        return Redactor(secret_values(config, self._connection_specification()))
+            return Redactor(session_key=self.session_key)
+        secrets = secret_values(config, self._connection_specification())
+        return Redactor(secrets, session_key=self.session_key)
 
     def _execute(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hydrotest_core.run.finding_text import finding_text
+from hydrotest_core.run.finding_text import headline
 from hydrotest_core.run.findings import Finding, Outcome, Severity
 
 if TYPE_CHECKING:
@@ -18,26 +18,38 @@ __all__ = ["Judge"]
 class Judge:
     """Collects the judgements of one test.
 
-    Calling it with judgements keeps them all, and fails the test when one of
-    them is a failure. `note` keeps them without failing, so that a test can
-    gather several steps and then call once.
+    Calling it gives the judgements that the test is about: with one of them, or one
+    that was noted before, a failure, the test fails. `note` keeps judgements aside
+    that can fail the test but can't make it pass: how the connector exited says
+    nothing about whether its records were looked at.
     """
 
     def __init__(self) -> None:
-        self.judgements: list[Judgement] = []
+        self._aside: list[Judgement] = []
+        self._principal: list[Judgement] = []
 
     def __repr__(self) -> str:
-        return f"<Judge {self.outcome} judgements={len(self.judgements)}>"
+        return f"<Judge {self.outcome} {len(self.judgements)} judgements>"
 
     def note(self, *judgements: Judgement) -> None:
-        """Keep judgements; the next call decides."""
-        self.judgements.extend(judgements)
+        """Keep judgements that only a failure makes count."""
+        self._aside.extend(judgements)
 
     def __call__(self, *judgements: Judgement) -> None:
-        self.note(*judgements)
+        self._principal.extend(judgements)
+        self.stop_if_failed()
+
+    def stop_if_failed(self) -> None:
+        """Fail the test here if anything so far is a failure: what follows would build on it."""
         errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
         if errors:
-            pytest.fail("\n".join(map(finding_text, errors)), pytrace=False)
+            # The whole story stands in the summary and the report; here one line each.
+            pytest.fail("\n".join(map(headline, errors)), pytrace=False)
+
+    @property
+    def judgements(self) -> list[Judgement]:
+        """All judgements so far."""
+        return [*self._aside, *self._principal]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -47,8 +59,10 @@ class Judge:
     @property
     def outcome(self) -> Outcome:
         """What the judgements come to: one that passed outweighs those with nothing to judge."""
-        outcomes = {judgement.outcome for judgement in self.judgements}
-        for outcome in (Outcome.FAILED, Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.SKIPPED):
+        if any(one.outcome is Outcome.FAILED for one in self.judgements):
+            return Outcome.FAILED
+        outcomes = {one.outcome for one in self._principal}
+        for outcome in (Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.SKIPPED):
             if outcome in outcomes:
                 return outcome
         return Outcome.INCONCLUSIVE
@@ -56,11 +70,11 @@ class Judge:
     @property
     def reason(self) -> str:
         """Why there was nothing to judge, or why the rules were not applied."""
-        reasons = [judgement.skipped for judgement in self.judgements if judgement.skipped]
+        reasons = [one.skipped for one in self._principal if one.skipped]
         nothing = [
-            f"{judgement.rule.code} had nothing to judge"
-            for judgement in self.judgements
-            if judgement.outcome is Outcome.INCONCLUSIVE
+            f"{one.rule.code} had nothing to judge"
+            for one in self._principal
+            if one.outcome is Outcome.INCONCLUSIVE
         ]
         return "; ".join(dict.fromkeys(reasons + nothing)) or "no rule was applied"
 

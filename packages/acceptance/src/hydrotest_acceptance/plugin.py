@@ -100,9 +100,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{marker}: as in Airbyte's acceptance tests")
     folder = Path(config.getoption("acceptance_test_config")).resolve()
     try:
-        config.stash[CONFIG] = load_config(folder)
+        settings = config.stash[CONFIG] = load_config(folder)
         if _is_worker(config):
-            session = AcceptanceSession.join(config.workerinput["hydrotest"])  # type: ignore[attr-defined] # set by xdist
+            sent = config.workerinput["hydrotest"]  # type: ignore[attr-defined] # set by xdist
+            session = AcceptanceSession.join(sent, settings)
         elif config.getoption("collectonly"):
             return
         else:
@@ -113,9 +114,10 @@ def pytest_configure(config: pytest.Config) -> None:
                 home=str(Path(config.getoption("hydrotest_home")).resolve()),
                 max_age_s=config.getoption("max_age"),
             )
-            session = AcceptanceSession.open(options, config.stash[CONFIG])
+            session = AcceptanceSession.open(options, settings)
             os.environ[HOST_FOR_CONNECTOR] = session.host_for_connector
-            config.pluginmanager.register(Controller(config, session), "hydrotest-controller")
+            controller = Controller(config, session, settings)
+            config.pluginmanager.register(controller, "hydrotest-controller")
     except UsageError as exc:
         raise pytest.UsageError(str(exc)) from exc
     except HydrotestError as exc:
@@ -190,14 +192,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _timeout_s(item: pytest.Item) -> float:
-    """Return a test's time: the entry's `timeout_seconds`, else what its class gives."""
+    """Return a test's time: the entry's `timeout_seconds`, else what its suite gives."""
+    from hydrotest_acceptance.parametrize import section_of  # noqa: PLC0415
+
     callspec = getattr(item, "callspec", None)
     inputs = callspec.params.get("inputs") if callspec else None
-    asked = getattr(inputs, "timeout_seconds", None)
-    if asked:
-        return float(asked)
-    mark = item.get_closest_marker("default_timeout")
-    return float(mark.args[0]) if mark else 600.0
+    section = section_of(item.cls) if isinstance(item, pytest.Function) and item.cls else ""
+    return float(item.config.stash[CONFIG].timeout_s(section, inputs))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hydrotest_core.connector.cache import ExecutionCache
+from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import ConnectorUnderTest
 from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.runner import choose_runner
@@ -98,8 +99,8 @@ class AcceptanceSession:
             connector=subject.connector,
             cache=cache,
             run=self.run,
-            environment=config.environment,
             session_key=bytes.fromhex(subject.session_key),
+            environment=config.environment,
         )
 
     def __repr__(self) -> str:
@@ -154,6 +155,12 @@ class AcceptanceSession:
         """Return what a worker needs to join."""
         return msgspec.json.encode(self.subject, enc_hook=str).decode()
 
+    def isolation(self) -> str:
+        """Return the isolation that was in force, in words, once something has run."""
+        for summary in self.run.executions():
+            return Evidence(self.run.path / summary.directory).manifest.isolation
+        return ""
+
     def close(self) -> None:
         """Let go of the session; whatever still runs under its label is removed."""
         self._session.close()
@@ -166,9 +173,9 @@ def _resolve(
     asked = options.version or config.image_tag or "dev"
     if runner == "docker":
         from hydrotest_core.connector.docker import host_address  # noqa: PLC0415 - needs the SDK
-        from hydrotest_core.connector.image import resolve_image  # noqa: PLC0415
+        from hydrotest_core.connector.image import ensure_image  # noqa: PLC0415
 
-        connector = resolve_image(folder, asked, image=config.connector_image, progress=say)
+        connector = ensure_image(folder, asked, build_if_missing=True, progress=say)
         return connector, host_address()
     from hydrotest_core.connector.environment import resolve_process  # noqa: PLC0415
 

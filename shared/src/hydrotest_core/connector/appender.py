@@ -113,7 +113,7 @@ class Appender:
                 self._changed.notify_all()
             if self._failure is None:
                 self._write(batch)
-        self._files.close()
+        self._close_files()
 
     def _is_due(self) -> bool:
         return self._is_closing or self._size >= self._batch_bytes
@@ -123,11 +123,20 @@ class Appender:
             try:
                 self._files.write(path, pieces)
             except OSError as exc:
-                exc.filename = path
-                with self._changed:
-                    self._failure = exc
-                    self._changed.notify_all()
+                self._fail(exc, path)
                 return
+
+    def _close_files(self) -> None:
+        try:
+            self._files.close()
+        except OSError as exc:  # Network file systems tell only now that there was no room.
+            self._fail(exc, "")
+
+    def _fail(self, failure: OSError, path: str) -> None:
+        with self._changed:
+            failure.filename = path
+            self._failure = self._failure or failure
+            self._changed.notify_all()
 
 
 class _OpenFiles:

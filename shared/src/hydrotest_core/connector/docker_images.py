@@ -2,7 +2,7 @@
 
 | the SDK raises | we raise |
 |---|---|
-| `DockerException` while connecting, any connection error later | `EngineUnavailable` |
+| errors of requests and urllib3, and what `open_client` turns | `EngineUnavailable` |
 | `ImageNotFound`, `NotFound` while looking up | nothing: the image isn't there |
 | `APIError` while looking up or pulling | `ImageUnavailable` |
 | `APIError`, `BuildError`, an error in the stream while building | `BuildFailed` |
@@ -11,31 +11,28 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import tarfile
-import tempfile
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-import docker
 import docker.errors
-import docker.utils
 import requests.exceptions
+import urllib3.exceptions
 
-from hydrotest_core.connector.dockerfile import BuildContext
+from hydrotest_core.connector.docker_context import packed
+from hydrotest_core.connector.docker_errors import open_client
+from hydrotest_core.connector.engine import engine_address
 from hydrotest_core.connector.heartbeat import Heartbeat
-from hydrotest_core.connector.sources import NEVER_SENT, SourceFile
 from hydrotest_core.errors import BuildFailed, EngineUnavailable, ImageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
+    from docker import APIClient
+
+    from hydrotest_core.connector.dockerfile import BuildContext
     from hydrotest_core.connector.references import ImageRef
 
-__all__ = ["ImageFacts", "Images", "folder_context", "open_images"]
-
-_SPOOL_BYTES = 16 * 1024 * 1024
+__all__ = ["ImageFacts", "Images", "open_images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,30 +55,32 @@ class ImageFacts:
 
 
 @contextlib.contextmanager
-def open_images(client: docker.DockerClient | None = None) -> Iterator[Images]:
-    """Give access to an engine's images, by `client` or by the environment's own settings.
+def open_images(client: APIClient | None = None) -> Iterator[Images]:
+    """Give access to the images of an engine: `client`'s, or the one that Docker itself would ask.
 
     Raises:
         EngineUnavailable: No engine answers, or it stops answering on the way.
     """
+    api = client or open_client(engine_address())
     try:
-        engine = client or docker.from_env()
-    except docker.errors.DockerException as exc:
-        raise _unavailable(exc) from exc
-    try:
-        yield Images(engine)
-    except requests.exceptions.ConnectionError as exc:
-        raise _unavailable(exc) from exc
+        yield Images(api)
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as exc:
+        message = "The Docker engine stopped answering."
+        hint = "see that it runs (`docker info`), then try again"
+        raise EngineUnavailable(message, engine=api.base_url, reason=exc, hint=hint) from exc
     finally:
         if client is None:
-            engine.close()
+            api.close()
 
 
 class Images:
     """The images of one engine."""
 
-    def __init__(self, client: docker.DockerClient) -> None:
-        self._client = client
+    def __init__(self, client: APIClient) -> None:
+        self._api = client
+
+    def __repr__(self) -> str:
+        return f"Images({self._api.base_url!r})"
 
     def find(self, reference: ImageRef) -> ImageFacts | None:
         """Look an image up; `None` where the engine doesn't have it.
@@ -90,8 +89,8 @@ class Images:
             ImageUnavailable: The engine refuses to say.
         """
         try:
-            inspect = self._client.api.inspect_image
-            facts: Mapping[str, Any] = inspect(  # type: ignore[no-untyped-call] - not in the stubs
+            inspect = self._api.inspect_image
+            facts: Mapping[str, Any] = inspect(  # type: ignore[no-untyped-call]  # not in the stubs
                 reference.engine_name
             )
         except docker.errors.NotFound:
@@ -118,9 +117,7 @@ class Images:
         tag = reference.digest or reference.tag or "latest"
         try:
             with Heartbeat(f"pulling {reference}", progress) as heartbeat:
-                events = self._client.api.pull(
-                    reference.repository, tag=tag, stream=True, decode=True
-                )
+                events = self._api.pull(reference.repository, tag=tag, stream=True, decode=True)
                 error = _follow(events, heartbeat)
         except docker.errors.APIError as exc:
             error = str(exc.explanation or exc)
@@ -145,9 +142,9 @@ class Images:
         before = self.find(reference)
         what = f"building {reference}"
         try:
-            with Heartbeat(what, progress) as heartbeat, _packed(context) as packed:
-                events = self._client.api.build(
-                    fileobj=packed,
+            with Heartbeat(what, progress) as heartbeat, packed(context) as tar:
+                events = self._api.build(
+                    fileobj=tar,
                     custom_context=True,
                     tag=str(reference),
                     labels=dict(labels),
@@ -171,58 +168,7 @@ class Images:
         """Remove an image that a build took the name of, unless something else needs it."""
         if len(image.tags) <= 1:
             with contextlib.suppress(docker.errors.APIError):
-                self._client.api.remove_image(image.id)
-
-
-def folder_context(folder: Path) -> BuildContext:
-    """Return the context of a folder with a Dockerfile of its own.
-
-    Its `.dockerignore` holds; credentials and caches are left out besides.
-    """
-    ignore = folder / ".dockerignore"
-    lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    patterns += [pattern for name in NEVER_SENT for pattern in (name, f"**/{name}")]
-    names = sorted(docker.utils.exclude_paths(str(folder), patterns))
-    files = (folder / name for name in names)
-    return BuildContext(
-        dockerfile=(folder / "Dockerfile").read_text("utf-8"),
-        sources=tuple(
-            SourceFile(
-                name=path.relative_to(folder).as_posix(),
-                path=path,
-                is_executable=bool(path.stat().st_mode & 0o111),
-            )
-            for path in files
-            if path.is_file()
-        ),
-    )
-
-
-@contextlib.contextmanager
-def _packed(context: BuildContext) -> Iterator[IO[bytes]]:
-    """Pack the context as a tar whose bytes depend on contents alone, so layers are found again."""
-    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
-        with tarfile.open(fileobj=spool, mode="w") as tar:
-            generated = {**context.generated, "Dockerfile": context.dockerfile.encode()}
-            for file in context.sources:
-                name = f"{context.sources_at}/{file.name}" if context.sources_at else file.name
-                if name in generated:
-                    continue
-                with file.path.open("rb") as stream:
-                    size = file.path.stat().st_size
-                    tar.addfile(_entry(name, size, is_executable=file.is_executable), stream)
-            for name, content in generated.items():
-                tar.addfile(_entry(name, len(content), is_executable=False), io.BytesIO(content))
-        spool.seek(0)
-        yield spool
-
-
-def _entry(name: str, size: int, *, is_executable: bool) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(name)
-    entry.size = size
-    entry.mode = 0o755 if is_executable else 0o644
-    return entry
+                self._api.remove_image(image.id)
 
 
 def _follow(events: Iterator[Mapping[str, Any]], heartbeat: Heartbeat) -> str | None:
@@ -236,12 +182,6 @@ def _follow(events: Iterator[Mapping[str, Any]], heartbeat: Heartbeat) -> str | 
         for line in str(text).splitlines():
             heartbeat.line(line, is_milestone=line.startswith("Step "))
     return None
-
-
-def _unavailable(exc: Exception) -> EngineUnavailable:
-    message = "No Docker engine answers."
-    hint = "start Docker, set DOCKER_HOST, or use the process runner: --runner process"
-    return EngineUnavailable(message, reason=exc, hint=hint)
 
 
 def _not_pulled(reference: ImageRef, reason: str) -> ImageUnavailable:

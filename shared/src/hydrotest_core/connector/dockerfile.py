@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hydrotest_core.connector.declarative import files_hash, manifest_files
-from hydrotest_core.connector.dependencies import declared_dependencies
 from hydrotest_core.connector.folder import ConnectorKind
 from hydrotest_core.connector.launch import (
     CODE_DIR,
@@ -20,6 +19,7 @@ from hydrotest_core.connector.launch import (
     entrypoint_of,
     held_versions,
 )
+from hydrotest_core.connector.pyproject import declared_dependencies
 from hydrotest_core.connector.references import ImageRef
 from hydrotest_core.connector.sources import hash_files, source_files
 
@@ -150,10 +150,11 @@ def _dockerfile(
 def _closing(recipe: Recipe) -> list[str]:
     """Return the lines that change most often and cost nothing."""
     entrypoint = entrypoint_of(recipe)
+    started_by = f"{ENTRYPOINT_VARIABLE}={_quoted(' '.join(entrypoint))}"
+    labels = " ".join(f"{name}={_quoted(value)}" for name, value in sorted(recipe.labels.items()))
     return [
-        "ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1",
-        f"ENV {ENTRYPOINT_VARIABLE}={_quoted(' '.join(entrypoint))}",
-        *(f"LABEL {name}={_quoted(value)}" for name, value in sorted(recipe.labels.items())),
+        f"ENV HOME=/tmp PYTHONDONTWRITEBYTECODE=1 {started_by}",
+        f"LABEL {labels}",
         "USER 1000:1000",
         f"ENTRYPOINT {json.dumps(list(entrypoint))}",
     ]

@@ -26,6 +26,7 @@ import msgspec
 
 from hydrotest_core.connector.heartbeat import Heartbeat
 from hydrotest_core.connector.sources import copy_files, hash_files
+from hydrotest_core.errors import BuildFailed
 from hydrotest_core.sealed import atomic_write, make_private_dir
 
 if TYPE_CHECKING:
@@ -158,6 +159,11 @@ def _make(plan: EnvironmentPlan, directory: Path, installer: Installer) -> _Mark
             took_s=round(time.monotonic() - started, 3),
         )
         atomic_write(directory / _MARKER, msgspec.json.format(msgspec.json.encode(marker)))
+    except OSError as exc:
+        _remove(directory)
+        message = "The connector's environment couldn't be written."
+        hint = "see that the disk has room and the folder can be written to"
+        raise BuildFailed(message, folder=directory, reason=exc, hint=hint) from exc
     except BaseException:
         _remove(directory)
         raise

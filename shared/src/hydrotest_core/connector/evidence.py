@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -26,8 +26,9 @@ from hydrotest_core.connector.layout import (
     StoredProblem,
     StreamIndex,
 )
+from hydrotest_core.connector.records import RecordLine, read_record
 from hydrotest_core.errors import InfrastructureError
-from hydrotest_core.protocol.lines import Line, Problem, ProblemKind, parse_line
+from hydrotest_core.protocol.lines import Line, parse_line
 from hydrotest_core.protocol.splitter import Block, LineSplitter, Oversize
 
 if TYPE_CHECKING:
@@ -36,58 +37,13 @@ if TYPE_CHECKING:
 
     from hydrotest_core.protocol.messages import AirbyteMessage, MessageType
 
-__all__ = ["Evidence", "RecordLine", "read_data"]
+__all__ = ["Evidence"]
 
 _READ_BYTES: Final = 256 * 1024
 _TAIL_BYTES: Final = 64 * 1024
 
 
-class RecordLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One record, as it lies in the file of its stream.
-
-    Attributes:
-        line: Its line in `artifact`, from 1.
-        artifact: The file, relative to the execution's folder: `records/000.jsonl`.
-        emitted_at: ms since epoch, UTC.
-        data: The record, a JSON object not yet decoded; see `read_data`.
-        raw: The whole line.
-    """
-
-    line: int
-    artifact: str
-    emitted_at: int
-    data: msgspec.Raw
-    raw: bytes
-
-
-class _Record(msgspec.Struct, kw_only=True):
-    stream: str
-    data: msgspec.Raw
-    emitted_at: int
-    namespace: str | None = None
-
-
-class _Envelope(msgspec.Struct):
-    record: _Record
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
-_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _PROBLEM = msgspec.json.Decoder(StoredProblem)
-
-
-def read_data(record: RecordLine) -> dict[str, Any] | Problem:
-    """Decode the data of a record, or say why that can't be done.
-
-    When a record is written down its data is well-formed JSON, UTF-8, an object and
-    not nested too deep. What is left is a number too big to be read, `1e400` or 5,000
-    digits; a rule that reads records reports it.
-    """
-    try:
-        return _OBJECT.decode(record.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        problem = parse_line(record.raw, record.line).problem
-        return problem or Problem(ProblemKind.BAD_MESSAGE, f"The data can't be read: {exc}.")
 
 
 class Evidence:
@@ -163,7 +119,9 @@ class Evidence:
         for known in self.streams:
             if (known.stream, known.namespace) == (stream, namespace):
                 for number, raw in self._whole_lines(known.path):
-                    record = self._record(known.path, number, raw)
+                    record = read_record(raw)
+                    if record is None:
+                        self._refuse(known.path, number)
                     yield RecordLine(
                         line=number,
                         artifact=known.path,
@@ -208,30 +166,15 @@ class Evidence:
         for path in sorted((self.directory / "records").glob("*.jsonl"), key=_place):
             name = f"records/{path.name}"
             first = next(self._whole_lines(name), None)
-            if first is None or not re.fullmatch(RECORDS_PATTERN, name):
+            record = read_record(first[1]) if first else None
+            if record is None or not re.fullmatch(RECORDS_PATTERN, name):
                 continue
-            record = self._record(name, *first)
             yield StreamCount(
                 stream=record.stream,
                 namespace=record.namespace,
                 records=sum(piece.count(b"\n") for piece in self._pieces(name)),
                 path=name,
             )
-
-    def _record(self, path: str, number: int, raw: bytes) -> _Record:
-        try:
-            return _ENVELOPE.decode(raw).record
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            message = parse_line(raw, number).message
-        if message is None or message.record is None:
-            self._refuse(path, number)
-        # A record like any other, only written in an unusual way: `"emitted_at": 1e3`.
-        return _Record(
-            stream=message.record.stream,
-            data=message.record.data,
-            emitted_at=message.record.emitted_at,
-            namespace=message.record.namespace,
-        )
 
     def _refuse(self, path: str, number: int) -> NoReturn:
         message = "A file of the execution was changed since it was written."

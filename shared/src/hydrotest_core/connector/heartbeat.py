@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from hydrotest_core.untrusted import for_terminal
+from hydrotest_core.untrusted import for_terminal, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ __all__ = ["Heartbeat"]
 
 _LAST_WORDS = 20
 _QUIET_S = 8.0
+_MOST_CHARACTERS = 100
 # Package indexes are often given with their password inside the address.
 _CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
 
@@ -88,7 +89,7 @@ class Heartbeat:
             now = time.monotonic()
             if now - self._spoke < self._quiet_s:
                 continue
-            last = f": {self._tail[-1]}" if self._tail else ""
+            last = f": {shortened(self._tail[-1], _MOST_CHARACTERS)}" if self._tail else ""
             self._tell(f"{self._what}, {now - self._started:.0f} s so far{last}")
 
     def _until_quiet(self) -> float:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import enum
-import hashlib
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hydrotest_core.connector.dockerfile import generated_context
 from hydrotest_core.connector.execution import ConnectorUnderTest
+from hydrotest_core.connector.image_plan import INPUTS_LABEL, ImageState, plan_image
 from hydrotest_core.connector.launch import ENTRYPOINT_VARIABLE
 from hydrotest_core.connector.recipe import DEV, recipe_of
 from hydrotest_core.connector.references import ImageRef
-from hydrotest_core.errors import BuildFailed, ConnectorFolderError, ImageUnavailable
+from hydrotest_core.errors import ImageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import docker
 
-    from hydrotest_core.connector.docker_images import ImageFacts, Images
-    from hydrotest_core.connector.dockerfile import BuildContext
+    from hydrotest_core.connector.docker_images import ImageFacts
     from hydrotest_core.connector.folder import ConnectorFolder
-    from hydrotest_core.connector.recipe import Recipe
 
 __all__ = [
     "INPUTS_LABEL",
@@ -34,22 +29,6 @@ __all__ = [
     "image_state",
     "resolve_image",
 ]
-
-INPUTS_LABEL = "io.hydrotest.inputs"
-
-
-class ImageState(enum.StrEnum):
-    """How the image that is on the engine stands to the folder it is named after.
-
-    `MISSING`: there is none. `CURRENT`: we built it from what the folder holds
-    now. `STALE`: we built it, and the folder has changed since. `FOREIGN`: it was
-    pulled, or built by something else.
-    """
-
-    MISSING = "missing"
-    CURRENT = "current"
-    STALE = "stale"
-    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,21 +48,12 @@ class BuiltImage:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """What is to be built, and what it is known by."""
-
-    reference: ImageRef
-    context: BuildContext
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
 def build_image(
     folder: ConnectorFolder,
     version: str = DEV,
     *,
     progress: Callable[[str], None] | None = None,
-    client: docker.DockerClient | None = None,
+    client: docker.APIClient | None = None,
     force: bool = False,
 ) -> BuiltImage:
     """Build a version of a connector as `airbyte/source-x:<version>`.
@@ -102,13 +72,13 @@ def build_image(
         BuildFailed: The build failed; the last lines are in the error.
         EngineUnavailable: No engine answers.
     """
-    from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - see point 5
+    from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - SDK
 
     recipe = recipe_of(folder, version)
     with open_images(client) as images:
-        plan = _plan(recipe, images, progress)
+        plan = plan_image(recipe, images, progress)
         found = images.find(plan.reference)
-        is_current = _state(plan, found) is ImageState.CURRENT
+        is_current = plan.state_of(found) is ImageState.CURRENT
         if found is None or force or not is_current:
             found = images.build(plan.context, plan.reference, plan.labels, progress)
             is_current = False
@@ -121,7 +91,7 @@ def build_image(
 
 
 def image_state(
-    folder: ConnectorFolder, version: str = DEV, *, client: docker.DockerClient | None = None
+    folder: ConnectorFolder, version: str = DEV, *, client: docker.APIClient | None = None
 ) -> ImageState:
     """Say whether a version's image is on the engine, and whether it is what the folder holds.
 
@@ -129,7 +99,7 @@ def image_state(
         ConnectorFolderError: The folder can't have such a version.
         EngineUnavailable: No engine answers.
     """
-    from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - see point 5
+    from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - SDK
 
     recipe = recipe_of(folder, version)
     with open_images(client) as images:
@@ -138,14 +108,14 @@ def image_state(
             return ImageState.MISSING
         if not recipe.is_built or INPUTS_LABEL not in found.labels:
             return ImageState.FOREIGN
-        return _state(_plan(recipe, images, None), found)
+        return plan_image(recipe, images, None).state_of(found)
 
 
 def resolve_image(
     target: ConnectorFolder | ImageRef | str,
     version: str = DEV,
     *,
-    client: docker.DockerClient | None = None,
+    client: docker.APIClient | None = None,
 ) -> ConnectorUnderTest:
     """Resolve a version of a connector to the image that is on the engine.
 
@@ -159,7 +129,7 @@ def resolve_image(
         ImageUnavailable: The engine doesn't have it, or it has no entrypoint.
         EngineUnavailable: No engine answers.
     """
-    from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - see point 5
+    from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - SDK
 
     with open_images(client) as images:
         if isinstance(target, (str, ImageRef)):
@@ -180,7 +150,7 @@ def ensure_image(
     *,
     build_if_missing: bool,
     progress: Callable[[str], None] | None = None,
-    client: docker.DockerClient | None = None,
+    client: docker.APIClient | None = None,
 ) -> ConnectorUnderTest:
     """Resolve a version of a connector to an image, built or pulled first where that is allowed.
 
@@ -224,61 +194,13 @@ def ensure_image(
 def _pull_if_missing(
     reference: ImageRef,
     progress: Callable[[str], None] | None,
-    client: docker.DockerClient | None,
+    client: docker.APIClient | None,
 ) -> None:
-    from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - see point 5
+    from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - SDK
 
     with open_images(client) as images:
         if images.find(reference) is None:
             images.pull(reference, progress)
-
-
-def _plan(recipe: Recipe, images: Images, progress: Callable[[str], None] | None) -> _Plan:
-    from hydrotest_core.connector.docker_images import folder_context  # noqa: PLC0415 - as above
-
-    if not recipe.is_built:
-        message = "The folder doesn't say how this version's image is made."
-        hint = f"pull it: `docker pull {recipe.image}`, or add a Dockerfile"
-        raise ConnectorFolderError(message, version=recipe.version, hint=hint)
-    if recipe.sources is not None and recipe.dockerfile is not None:
-        context = folder_context(recipe.sources)
-        base_id = ""
-        labels = {
-            name: value for name, value in recipe.labels.items() if name not in context.dockerfile
-        }
-    else:
-        context = generated_context(recipe)
-        base_id = _base_id(context, images, progress)
-        labels = {}
-    parts = [context.fingerprint, base_id, sorted(labels.items())]
-    inputs = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    return _Plan(reference=recipe.image, context=context, labels={**labels, INPUTS_LABEL: inputs})
-
-
-def _base_id(context: BuildContext, images: Images, progress: Callable[[str], None] | None) -> str:
-    """Return the id of the base image, pulled if need be, so that a newer base builds anew."""
-    if context.base_image is None:
-        return ""
-    reference = ImageRef.parse(context.base_image)
-    found = images.find(reference)
-    if found is None:
-        try:
-            found = images.pull(reference, progress)
-        except ImageUnavailable as exc:
-            message = "The image that the connector is built on isn't there."
-            hint = "pull it, or name another as `base_image` in hydrotest.yaml"
-            reason = exc.facts.get("reason", "")
-            raise BuildFailed(message, base_image=reference, reason=reason, hint=hint) from exc
-    return found.id
-
-
-def _state(plan: _Plan, found: ImageFacts | None) -> ImageState:
-    if found is None:
-        return ImageState.MISSING
-    inputs = found.labels.get(INPUTS_LABEL)
-    if inputs is None:
-        return ImageState.FOREIGN
-    return ImageState.CURRENT if inputs == plan.labels[INPUTS_LABEL] else ImageState.STALE
 
 
 def _warnings(found: ImageFacts) -> list[str]:

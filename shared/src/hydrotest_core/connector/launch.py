@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from typing import TYPE_CHECKING
 
 from hydrotest_core.connector.folder import SETTINGS_FILE, ConnectorKind
+from hydrotest_core.connector.pyproject import declared_scripts
+from hydrotest_core.connector.sources import read_text
 from hydrotest_core.errors import ConnectorFolderError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from hydrotest_core.connector.recipe import Recipe
@@ -47,9 +47,9 @@ def entrypoint_of(recipe: Recipe) -> tuple[str, ...]:
     name = recipe.connector.name
     if recipe.sources is None:
         return (name,)
-    scripts = _declared_scripts(recipe.sources)
+    scripts = declared_scripts(recipe.sources)
     if name not in scripts and len(scripts) == 1:
-        return tuple(scripts)
+        return scripts
     has_main = name not in scripts and (recipe.sources / _MAIN).is_file()
     return main if has_main else (name,)
 
@@ -89,7 +89,7 @@ def held_versions(recipe: Recipe) -> str | None:
     if path is None:
         return None
     own = {_canonical(name) for name in _own_names(recipe)}
-    lines = path.read_text("utf-8").splitlines(keepends=True)
+    lines = read_text(path).splitlines(keepends=True)
     return "".join(line for line in lines if _constrained(line) not in own)
 
 
@@ -109,15 +109,3 @@ def _constrained(line: str) -> str | None:
 
 def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _declared_scripts(sources: Path) -> Mapping[str, object]:
-    """Return the console scripts that a `pyproject.toml` declares, by their names."""
-    path = sources / "pyproject.toml"
-    if not path.is_file():
-        return {}
-    # It was parsed once already, for its version, and a broken one reported there.
-    document = tomllib.loads(path.read_text("utf-8"))
-    poetry = document.get("tool", {}).get("poetry", {})
-    scripts = document.get("project", {}).get("scripts") or poetry.get("scripts") or {}
-    return scripts if isinstance(scripts, dict) else {}

@@ -29,6 +29,7 @@ __all__ = [
     "SESSION_LABEL",
     "SESSION_VARIABLE",
     "Engine",
+    "Reaper",
     "clear",
     "environments_of",
     "kill_marked",
@@ -48,6 +49,70 @@ _CALL_S = 5.0
 # empty look proves little.
 _PAUSES_S = (0.0, 0.3, 0.5, 0.7)
 _AT_MOST_S = 60.0
+_ENDS_WITHIN_S = 5.0
+
+
+class Reaper:
+    """The parent's end of the reaper: while it is open, the child waits.
+
+    Args:
+        session: The id of the session.
+        engine: The engine's address; none has to answer there.
+    """
+
+    def __init__(self, session: str, engine: str) -> None:
+        import subprocess  # noqa: PLC0415 - see the module's docstring
+
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name in {"PATH", "HOME"} or name.startswith("DOCKER_")
+        }
+        # Its own session: Ctrl-C in our terminal must not reach it. No pipe of ours but
+        # its input, for who waits for the end of our output must not wait for it.
+        self._child = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__, session, engine],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        )
+
+    def __repr__(self) -> str:
+        state = "waiting" if self._child.poll() is None else "ended"
+        return f"Reaper(pid={self._child.pid}, {state})"
+
+    @property
+    def pid(self) -> int:
+        """The child's process number."""
+        return self._child.pid
+
+    def watch(self, folder: Path) -> None:
+        """Have a folder removed too, when we die."""
+        self._tell(b"dir " + os.fsencode(folder))
+
+    def close(self) -> None:
+        """Let the child go; what the session left must be gone already."""
+        self._tell(b"done")
+        assert self._child.stdin is not None
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+        import subprocess  # noqa: PLC0415 - see the module's docstring
+
+        try:
+            self._child.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    def _tell(self, line: bytes) -> None:
+        assert self._child.stdin is not None
+        # It may have been killed; then the next session's `stale_sessions` is our net.
+        with contextlib.suppress(OSError, ValueError):
+            self._child.stdin.write(line + b"\n")
+            self._child.stdin.flush()
 
 
 class Engine:
@@ -191,18 +256,14 @@ def kill_marked(variable: str, value: str) -> int:
 
 def remove_tree(path: Path) -> bool:
     """Remove a folder with all that is in it, read-only folders too; false if it is still there."""
-
-    def unlock(_: object, name: str, __: object) -> None:
-        with contextlib.suppress(OSError):
-            entry = Path(name)
-            entry.parent.chmod(0o700)
-            if entry.is_dir() and not entry.is_symlink():
-                entry.chmod(0o700)
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink()
-
-    shutil.rmtree(path, onerror=unlock)
+    shutil.rmtree(path, ignore_errors=True)
+    if path.is_dir() and not path.is_symlink():
+        path.chmod(0o700)
+        for root, names, _ in os.walk(path):
+            for folder in (Path(root, name) for name in names):
+                if not folder.is_symlink():
+                    folder.chmod(0o700)
+        shutil.rmtree(path, ignore_errors=True)
     return not os.path.lexists(path)
 
 

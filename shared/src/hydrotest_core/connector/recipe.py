@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hydrotest_core.connector.folder import SETTINGS_FILE, ConnectorKind
+from hydrotest_core.connector.pyproject import declared_version
 from hydrotest_core.connector.references import ImageRef, is_digest, is_tag
 from hydrotest_core.errors import ConnectorFolderError
 
@@ -151,7 +151,7 @@ def _named(folder: ConnectorFolder, version: str, value: str) -> Recipe:
 
 def _from_folder(folder: ConnectorFolder, version: str, sources: Path) -> Recipe:
     is_own = sources == folder.path
-    release = (folder.metadata.docker_image_tag if is_own else None) or _declared_version(sources)
+    release = (folder.metadata.docker_image_tag if is_own else None) or declared_version(sources)
     return Recipe(
         connector=folder,
         version=version,
@@ -182,21 +182,6 @@ def _published(folder: ConnectorFolder, version: str, image: ImageRef) -> Recipe
         kind=ConnectorKind.IMAGE,
         image=image,
     )
-
-
-def _declared_version(sources: Path) -> str | None:
-    """Return the version that a package's `pyproject.toml` states, if it states one."""
-    path = sources / "pyproject.toml"
-    if not path.is_file():
-        return None
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        message = "A pyproject.toml can't be read."
-        raise ConnectorFolderError(message, file=path, reason=exc, hint="mend the file") from exc
-    poetry = document.get("tool", {}).get("poetry", {})
-    version = document.get("project", {}).get("version") or poetry.get("version")
-    return version if isinstance(version, str) else None
 
 
 def _known(folder: ConnectorFolder) -> str:

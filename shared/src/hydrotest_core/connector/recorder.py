@@ -134,6 +134,16 @@ class OutputRecorder:
         with contextlib.suppress(InfrastructureError):
             self.close()
 
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes came so far, on both pipes; for limits and for progress."""
+        return self._stdout_bytes + self._stderr_bytes
+
+    @property
+    def record_count(self) -> int:
+        """How many records came so far; for progress."""
+        return self._counts[MessageType.RECORD]
+
     def stdout(self, data: bytes) -> None:
         """Take the next bytes of stdout, however they are cut."""
         self._stdout_bytes += len(data)

@@ -15,7 +15,7 @@ from hydrotest_core.errors import ConnectorFolderError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["NEVER_SENT", "SourceFile", "copy_files", "hash_files", "source_files"]
+__all__ = ["NEVER_SENT", "SourceFile", "copy_files", "hash_files", "read_text", "source_files"]
 
 # Never in an image or an environment: credentials, other tools' state, what we wrote.
 NEVER_SENT = (
@@ -75,11 +75,18 @@ def source_files(folder: Path) -> list[SourceFile]:
 
 
 def hash_files(files: Iterable[SourceFile]) -> str:
-    """Return the SHA-256 of names, executable bits and contents, as hexadecimal digits."""
+    """Return the SHA-256 of names, executable bits and contents, as hexadecimal digits.
+
+    Raises:
+        ConnectorFolderError: A file can't be read.
+    """
     total = hashlib.sha256()
     for file in files:
-        with file.path.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with file.path.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as exc:
+            raise _unreadable(file.path, exc) from exc
         total.update(f"{file.name}\0{int(file.is_executable)}\0{content}\n".encode())
     return total.hexdigest()
 
@@ -91,6 +98,24 @@ def copy_files(files: Iterable[SourceFile], target: Path) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.path, copy)
         copy.chmod(0o755 if file.is_executable else 0o644)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of the connector.
+
+    Raises:
+        ConnectorFolderError: It can't be read, or isn't UTF-8.
+    """
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise _unreadable(path, exc) from exc
+
+
+def _unreadable(path: Path, exc: Exception) -> ConnectorFolderError:
+    message = "A file of the connector can't be read."
+    hint = "make it readable, and save text as UTF-8"
+    return ConnectorFolderError(message, file=path, reason=exc, hint=hint)
 
 
 def _walk(folder: Path, root: Path) -> Iterator[SourceFile]:

@@ -13,7 +13,6 @@ from hydrotest_core.protocol.catalog import (
     StreamDescriptor,
     SyncMode,
 )
-from hydrotest_core.protocol.leaves import Leaf, leaf_paths, leaves, missing_leaves
 from hydrotest_core.protocol.lines import Line, Problem, ProblemKind, parse_line
 from hydrotest_core.protocol.messages import (
     AirbyteConnectionStatus,
@@ -46,6 +45,7 @@ from hydrotest_core.protocol.paths import (
     value_at,
 )
 from hydrotest_core.protocol.schema import schema_at, schema_types, types_at
+from hydrotest_core.protocol.schema_leaves import Leaf, leaf_paths, leaves, missing_leaves
 from hydrotest_core.protocol.specification import (
     AdvancedAuth,
     AuthFlowType,

@@ -5,7 +5,7 @@ and meta, and that `data` is an object of well-formed JSON. All that isn't plain
 such a record goes to `parse_line`, which decides. So both agree, but for one thing
 that only reading the data tells: a number too big to be read (`1e400`, 5,000
 digits) passes here and is a problem for who reads the record
-(`hydrotest_core.connector.evidence.read_data`).
+(`hydrotest_core.connector.records.read_data`).
 """
 
 from __future__ import annotations

@@ -102,14 +102,15 @@ class LineSplitter:
 
     def finish(self) -> list[Block | Oversize]:
         """Return the last line if no line feed ended it; the splitter is then done."""
-        if not self._carry.size_bytes:
-            return []
+        return [self._take_carried()] if self._carry.size_bytes else []
+
+    def _take_carried(self) -> Block | Oversize:
         is_ascii = self._carry.is_ascii
         whole = self._carry.take(self._next)
         self._next += 1
         if isinstance(whole, Oversize):
-            return [whole]
-        return [Block(self._next - 1, [whole], is_ascii)]
+            return whole
+        return Block(self._next - 1, [whole], is_ascii)
 
     def _blocks(self, lines: list[bytes], *, is_ascii: bool) -> list[Block | Oversize]:
         if not lines:
@@ -121,16 +122,9 @@ class LineSplitter:
         # A single feed with a line too long in it: only whoever feeds that much gets here.
         found: list[Block | Oversize] = []
         for line in lines:
-            if len(line) > self._max:
-                found.append(_oversize(self._next, line))
-            else:
-                found.append(Block(self._next, [line], is_ascii))
-            self._next += 1
+            self._carry.add(line)
+            found.append(self._take_carried())
         return found
-
-
-def _oversize(number: int, line: bytes) -> Oversize:
-    return Oversize(number, line[:HEAD_BYTES], len(line), hashlib.sha256(line).hexdigest())
 
 
 class _Carry:
@@ -160,7 +154,7 @@ class _Carry:
         self._kept.write(data)
         if self.size_bytes > self._max:
             with self._kept.getbuffer() as content:
-                self._head = bytes(content[:HEAD_BYTES])
+                self._head = bytes(content[: min(HEAD_BYTES, self._max)])
                 self._hash.update(content)
             self._kept = io.BytesIO()
 

@@ -17,7 +17,7 @@ _DEPTH = 64
 # What is a secret under any spec, by the end of its name with `_` and `-` taken out.
 _ALWAYS_SECRET = re.compile(
     r"(passw(or)?d|passphrase|pwd|secret|(access|refresh|auth|bearer|session|api|client|id)token"
-    r"|(api|private|secret|accesskey|encryption|signing|shared|account)key|accesskeysecret|jwt)$"
+    r"|(api|private|secret|accesskey|encryption|signing|shared|account)key|(secretaccess|accesssecret)key|accesskeysecret|jwt)$"
 )
 # What is taken for one where no spec says better.
 _LIKELY_SECRET = re.compile(

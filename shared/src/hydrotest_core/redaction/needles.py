@@ -101,12 +101,19 @@ def _json_ascii_slashes(text: str) -> str:
     return _json_ascii(text).replace("/", "\\/")
 
 
+def _json_upper(text: str) -> str:
+    """Escape as Java's encoders do, whose hex digits are upper-case."""
+    return re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda match: match[0].upper(), _json_ascii(text))
+
+
 def _json_html_safe(text: str) -> str:
     """Escape as encoders do that write JSON for a page: Go's, PHP's, Jinja's."""
-    escaped = _json_utf8(text)
-    for char in "<>&'":
-        escaped = escaped.replace(char, f"\\u{ord(char):04x}")
-    return escaped
+    return re.sub("[<>&']", lambda match: f"\\u{ord(match[0]):04x}", _json_utf8(text))
+
+
+def _json_gson(text: str) -> str:
+    """Escape as Gson does: for a page, and the equals sign too."""
+    return _json_html_safe(text).replace("=", "\\u003d")
 
 
 def _url(text: str) -> str:
@@ -126,6 +133,10 @@ def _lower_hex(encode: Callable[[str], str]) -> Callable[[str], str]:
         return re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), encode(text))
 
     return encode_lower
+
+
+def _html_text(text: str) -> str:
+    return html.escape(text, quote=False)
 
 
 def _html_short(text: str) -> str:
@@ -154,7 +165,9 @@ _ESCAPES: tuple[Callable[[str], str], ...] = (
     _json_utf8,
     _json_slashes,
     _json_ascii_slashes,
+    _json_upper,
     _json_html_safe,
+    _json_gson,
     _url,
     _url_path,
     _url_plus,
@@ -162,6 +175,7 @@ _ESCAPES: tuple[Callable[[str], str], ...] = (
     _lower_hex(_url_path),
     _lower_hex(_url_plus),
     html.escape,
+    _html_text,
     _html_short,
     _html_ascii,
     _repr,

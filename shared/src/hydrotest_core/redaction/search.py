@@ -102,7 +102,8 @@ class Needles:
             longest = max(needle.held_back(data) for needle in self.all)
             if longest:
                 return longest
-        return next((n for n in (3, 2, 1) if data[-n:] in self._starts), 0)
+        shorter = range(min(len(data), _TAIL - 1), 0, -1)
+        return next((n for n in shorter if data[-n:] in self._starts), 0)
 
     def occurrences(self, data: bytes, begin: int, cut: int) -> list[tuple[int, Needle]]:
         """Return each place in `data[begin:cut]` where a needle starts, overlaps included.

@@ -95,7 +95,7 @@ class RunDirectory:
         """Return every execution that was asked for, reused ones included, in order."""
         if not self._log.exists():
             return []
-        return msgspec.json.decode_lines(self._log.read_bytes(), type=ExecutionSummary)
+        return msgspec.json.Decoder(ExecutionSummary).decode_lines(self._log.read_bytes())
 
     def executions(self) -> list[ExecutionSummary]:
         """Return each distinct execution once, in the order of its start.

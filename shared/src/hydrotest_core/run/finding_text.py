@@ -96,7 +96,8 @@ def finding_text(
         ("got", finding.got),
     ):
         lines += _labelled(label, wrapped(one_line(value), room), paint)
-    lines += _labelled("in", list(_instances(finding, where, room)), paint)
+    lines += _labelled("in", list(_instances(finding, room)), paint)
+    lines += _labelled("evidence", _evidence(finding, where), paint)
     if finding.hint:
         lines += _labelled("hint", wrapped(one_line(finding.hint), room), paint)
     lines += _labelled("test", [one_line(test)] if test else [], paint)
@@ -109,7 +110,7 @@ def _waiver(finding: Finding) -> list[str]:
     return [one_line(line, len(line)) for line in finding.waive.splitlines()]
 
 
-def _instances(finding: Finding, folder: str, width: int) -> Iterator[str]:
+def _instances(finding: Finding, width: int) -> Iterator[str]:
     examples = finding.examples[:_EXAMPLES]
     if finding.checked:
         count = f"{grouped(finding.total)} of {grouped(finding.checked)} checked"
@@ -117,9 +118,16 @@ def _instances(finding: Finding, folder: str, width: int) -> Iterator[str]:
     elif finding.total > 1:
         yield f"{grouped(finding.total)} places" + ("; the first:" if examples else "")
     for example in examples:
-        place = one_line(located(folder, example))
         text = one_line(example.text, _LONGEST_EXAMPLE)
-        yield from wrapped(f"{place}  {text}".rstrip(), width, rest="  ")
+        yield from wrapped(f"{one_line(str(example))}  {text}".rstrip(), width, rest="  ")
+
+
+def _evidence(finding: Finding, folder: str) -> list[str]:
+    """Return the first example's path in one piece, so that a terminal can open it."""
+    if not folder:
+        return []
+    path = located(folder, finding.examples[0]) if finding.examples else folder
+    return [one_line(path, len(path))]
 
 
 def _labelled(label: str, values: list[str], paint: Paint) -> list[str]:

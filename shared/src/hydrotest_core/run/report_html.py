@@ -19,7 +19,6 @@ import msgspec
 from markupsafe import Markup
 
 from hydrotest_core.run import timeline, wording
-from hydrotest_core.run.finding_text import located
 from hydrotest_core.run.findings import Outcome, Severity, Verdict
 from hydrotest_core.run.tally import (
     evidence_folder,
@@ -117,7 +116,6 @@ def _environment() -> jinja2.Environment:
         "when": wording.when,
     }
     environment.tests |= {"clean": timeline.is_clean, "linkable": _is_path_of_ours}
-    environment.globals["located"] = located
     environment.globals["tokens"] = _tokens
     return environment
 
@@ -172,7 +170,7 @@ def _packed(rows: list[Verdict]) -> str:
     cells = [
         [
             row.outcome,
-            for_terminal(row.test),
+            for_terminal(shortened(row.test, _LIMITS["example"])),
             for_terminal(row.suite),
             len(row.rules),
             round(row.duration_s, 3),

@@ -45,7 +45,8 @@ def junit_xml(report: RunReport) -> bytes:
     for name, verdicts in by_suite.items():
         root.append(_suite(report, name, verdicts))
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    data: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return data + b"\n"
 
 
 def _suite(report: RunReport, name: str, verdicts: list[Verdict]) -> ET.Element:

@@ -6,6 +6,7 @@ escaped before it is printed, so no output of a connector can move the cursor.
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from hydrotest_core.run.finding_text import finding_text, one_line, plain, summary, wrapped
@@ -61,14 +62,15 @@ def render(
         width: Columns; less than 72 counts as 72. Commands and waivers are never
             broken, so that they can be copied.
         color: Use ANSI colours. The caller knows the terminal, and `NO_COLOR`.
-        report_path: Where the page is, said in the last line.
+        report_path: Where the page is, said in the last line. Evidence is named
+            beside it, so that what is printed can be opened from here.
     """
     width = max(width, _NARROWEST)
     paint = _ansi if color else plain
     blocks = [
         _header(report, width, paint),
         _suite_lines(report, width, paint),
-        *_failures(report, width, paint),
+        *_failures(report, posixpath.dirname(report_path), width, paint),
         _not_judged(report, Outcome.INCONCLUSIVE, width, paint),
         _not_judged(report, Outcome.SKIPPED, width, paint),
         _warnings(report, width, paint),
@@ -161,10 +163,10 @@ def _execution_line(report: RunReport, paint: Paint) -> list[str]:
     return [paint(text, "dim")]
 
 
-def _failures(report: RunReport, width: int, paint: Paint) -> Iterator[list[str]]:
+def _failures(report: RunReport, home: str, width: int, paint: Paint) -> Iterator[list[str]]:
     groups = findings_by_rule(report, Severity.ERROR)
     for group in groups[:_RULES]:
-        yield from _group(report, group, width, paint)
+        yield from _group(report, group, home, width, paint)
     if len(groups) > _RULES:
         yield [f"{counted(len(groups) - _RULES, 'more rule')} broken; the report has them all."]
     for verdict in unexplained(report):
@@ -182,14 +184,18 @@ def _unexplained(verdict: Verdict, width: int, paint: Paint) -> list[str]:
     return lines
 
 
-def _group(report: RunReport, group: RuleGroup, width: int, paint: Paint) -> Iterator[list[str]]:
+def _group(
+    report: RunReport, group: RuleGroup, home: str, width: int, paint: Paint
+) -> Iterator[list[str]]:
     for seen in group.seen[:_FINDINGS_PER_RULE]:
         yield [
             finding_text(
                 seen.finding,
                 test=seen.verdict.test,
                 rerun=seen.verdict.rerun,
-                folder=evidence_folder(report, seen.finding),
+                folder=posixpath.normpath(
+                    posixpath.join(home, evidence_folder(report, seen.finding))
+                ),
                 width=width,
                 paint=paint,
             )
@@ -197,6 +203,10 @@ def _group(report: RunReport, group: RuleGroup, width: int, paint: Paint) -> Ite
     more = len(group.seen) - _FINDINGS_PER_RULE
     if more > 0:
         yield [f"{counted(more, 'more finding')} of {group.rule.code}; the report has them all."]
+
+
+def _beside(home: str, folder: str) -> str:
+    return posixpath.normpath(posixpath.join(home, folder)) if folder else ""
 
 
 def _not_judged(report: RunReport, outcome: Outcome, width: int, paint: Paint) -> list[str]:

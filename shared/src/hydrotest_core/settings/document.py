@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Document", "Mark", "Mistake", "PathPart", "dotted", "nearest", "not_utf8", "read_bytes"]
+__all__ = [
+    "Document",
+    "Mark",
+    "Mistake",
+    "PathPart",
+    "did_you_mean",
+    "dotted",
+    "nearest",
+    "not_utf8",
+    "read_bytes",
+]
 
 # A key of a mapping or an index of a list.
 PathPart = str | int
@@ -128,12 +138,17 @@ def dotted(path: Iterable[PathPart]) -> str:
     return text
 
 
+def did_you_mean(word: str) -> str:
+    """Return the hint that asks so."""
+    return f"did you mean {word!r}?"
+
+
 def nearest(word: str, valid: Iterable[str]) -> str:
     """Return a hint: the valid word that was probably meant, else all of them."""
     words = list(valid)
     close = difflib.get_close_matches(word, words, n=1)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return did_you_mean(close[0])
     return f"valid here: {', '.join(words)}" if words else ""
 
 
@@ -183,4 +198,4 @@ def _hint_for_missing(file: Path) -> str:
         return f"the folder {file.parent} isn't there either; check the path"
     siblings = [entry.name for entry in file.parent.iterdir() if entry.is_file()]
     close = difflib.get_close_matches(file.name, siblings, n=1)
-    return f"did you mean {close[0]!r}?" if close else "make it, or give another path"
+    return did_you_mean(close[0]) if close else "make it, or give another path"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
-from hydrotest_core.settings.document import nearest
+from hydrotest_core.settings.document import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -95,8 +96,7 @@ class _Translator:
             case "additionalProperties":
                 yield from self._unknown_keys(path, kind.unexpected, error.schema_path)
             case "required":
-                hint = f"add '{kind.property}:'"
-                yield self._document.mistake(path, f"missing key {kind.property!r}", hint)
+                yield from self._missing_key(path, kind.property, error.schema_path)
             case "uniqueItems":
                 yield self._document.mistake(path, "the same item stands twice in the list")
             case name if name in _LIMITS:
@@ -156,19 +156,36 @@ class _Translator:
         message = (
             f"expected {'one of ' if len(options) > 1 else ''}{words}, got {_described(value)}"
         )
-        hint = nearest(value, map(str, options)) if isinstance(value, str) else ""
-        return self._document.mistake(path, message, hint if "mean" in hint else "")
+        close = difflib.get_close_matches(str(value), map(str, options), n=1)
+        return self._document.mistake(path, message, did_you_mean(close[0]) if close else "")
 
     def _unknown_keys(
         self, path: list[PathPart], keys: list[str], schema_path: list[str | int]
     ) -> Iterator[Mistake]:
-        holder: Any = self._schema
-        for part in schema_path[:-1]:
-            holder = holder[part]
-        valid = list(holder.get("properties", ()))
+        valid = self._valid_keys(schema_path)
         for key in keys:
             message = f"unknown key {key!r}"
             yield self._document.mistake([*path, key], message, nearest(key, valid), at_key=True)
+
+    def _missing_key(
+        self, path: list[PathPart], key: str, schema_path: list[str | int]
+    ) -> Iterator[Mistake]:
+        """Yield a mistake, unless the key is there, only misspelt: that is told already."""
+        valid = self._valid_keys(schema_path)
+        unknown = [name for name in self._value_at(path) if name not in valid]
+        is_open = self._holder(schema_path).get("additionalProperties") is not False
+        if is_open or not any(nearest(name, valid) == did_you_mean(key) for name in unknown):
+            yield self._document.mistake(path, f"missing key {key!r}", f"add '{key}:'")
+
+    def _valid_keys(self, schema_path: list[str | int]) -> list[str]:
+        return list(self._holder(schema_path).get("properties", ()))
+
+    def _holder(self, schema_path: list[str | int]) -> Any:
+        """Return the schema whose keyword `schema_path` ends in."""
+        holder: Any = self._schema
+        for part in schema_path[:-1]:
+            holder = holder[part]
+        return holder
 
     def _existing(self, path: Iterable[str | int]) -> list[PathPart]:
         """Return as much of `path` as the document has: a date has no inside."""

@@ -84,18 +84,9 @@ def _syntax_mistake(file: str, text: str, exc: yaml.YAMLError) -> Mistake:
             message="a control character",
             hint=f'remove it, or write it as an escape in double quotes: "\\x{ord(text[offset]):02x}"',
         )
-    lines = text.splitlines()
-    for number in (mark.line, mark.line - 1):
-        line = lines[number] if 0 <= number < len(lines) else ""
-        indentation = line[: len(line) - len(line.lstrip())]
-        if "\t" in indentation:
-            return Mistake(
-                file=file,
-                line=number + 1,
-                column=indentation.index("\t") + 1,
-                message="a tab in the indentation; YAML allows spaces only",
-                hint="replace each tab at the start of the line by two spaces",
-            )
+    tab = _tab_mistake(file, text, mark.line, mark.column)
+    if tab:
+        return tab
     context = getattr(exc, "context", None) or ""
     problem = getattr(exc, "problem", None) or "broken syntax"
     return Mistake(
@@ -105,3 +96,28 @@ def _syntax_mistake(file: str, text: str, exc: yaml.YAMLError) -> Mistake:
         message=f"not YAML: {problem} {context}".rstrip(),
         hint=_HINTS.get(problem, ""),
     )
+
+
+def _tab_mistake(file: str, text: str, line: int, column: int) -> Mistake | None:
+    """Say that a tab is to blame, where it is: on the line where the parser stopped, or before."""
+    lines = text.split("\n")
+    for number in (line, line - 1):
+        content = lines[number] if 0 <= number < len(lines) else ""
+        indentation = content[: len(content) - len(content.lstrip())]
+        if "\t" in indentation:
+            return Mistake(
+                file=file,
+                line=number + 1,
+                column=indentation.index("\t") + 1,
+                message="a tab in the indentation; YAML allows spaces only",
+                hint="replace each tab at the start of the line by two spaces",
+            )
+    if lines[line : line + 1] and lines[line][column : column + 1] == "\t":
+        return Mistake(
+            file=file,
+            line=line + 1,
+            column=column + 1,
+            message="a tab where YAML wants a space",
+            hint="replace it by a space",
+        )
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -24,7 +25,9 @@ ARGUMENTS = [
 
 
 def executable():
-    return os.environ.get("HYDROTEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    return os.environ.get("HYDROTEST_CHROMIUM") or next(
+        filter(None, map(shutil.which, NAMES)), None
+    )
 
 
 def why_not():
@@ -64,7 +67,9 @@ class Visit:
         tab.on("request", lambda request: self.requests.append(request.url))
         tab.on("dialog", self._dialog)
         tab.on("pageerror", lambda error: self.errors.append(str(error)))
-        tab.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        tab.on(
+            "console", lambda line: self.errors.append(line.text) if line.type == "error" else None
+        )
 
     def _dialog(self, dialog):
         self.dialogs.append(dialog.message)
@@ -84,19 +89,18 @@ class Visit:
         return self.tab.evaluate("location.hash")
 
 
-@pytest.fixture
-def visit(browser, tmp_path):
-    """Open a run's page from disk: `visit(report, javascript=False, hash="#q=users")`."""
-    from hydrotest_core.run.report_html import write_html  # noqa: PLC0415
+@contextlib.contextmanager
+def visits(browser, folder):
+    """Yield what opens a run's page from disk; each visit has cookies and rights of its own."""
+    from hydrotest_core.run.report_html import write_html  # noqa: PLC0415 - wants jinja2
 
     contexts = []
 
     def open_page(report, *, javascript=True, fragment="", **options):
-        path = tmp_path / "report.html"
+        path = folder / "report.html"
         write_html(report, path)
-        context = browser.new_context(java_script_enabled=javascript, **options)
-        contexts.append(context)
-        visit = Visit(context.new_page())
+        contexts.append(browser.new_context(java_script_enabled=javascript, **options))
+        visit = Visit(contexts[-1].new_page())
         visit.tab.goto(path.as_uri() + fragment)
         if javascript:
             visit.tab.wait_for_selector("html[data-ready]", state="attached")
@@ -105,3 +109,17 @@ def visit(browser, tmp_path):
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    """Open a run's page: `visit(report, javascript=False, fragment="#q=users")`."""
+    with visits(browser, tmp_path) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def visit_once(browser, tmp_path_factory):
+    """The same, for a page that many tests look at and none changes for good."""
+    with visits(browser, tmp_path_factory.mktemp("page")) as open_page:
+        yield open_page

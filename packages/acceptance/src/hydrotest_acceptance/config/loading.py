@@ -9,12 +9,12 @@ from hydrotest_core.connector.references import ImageRef
 from hydrotest_core.errors import SettingsError, UsageError
 from hydrotest_core.settings import Document, load_yaml, read_settings
 
+from hydrotest_acceptance.config.frame_mistakes import frame_mistakes
 from hydrotest_acceptance.config.legacy import DEPRECATED, modernised
 from hydrotest_acceptance.config.leniency import taken_as_meant
 from hydrotest_acceptance.config.sections import AcceptanceTestConfigFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from hydrotest_core.settings import Mark, Mistake
@@ -193,26 +193,17 @@ def load_config(folder: Path) -> AcceptanceConfig:
 
 
 def _read(document: Document) -> tuple[AcceptanceTestConfigFile, list[Mistake]]:
-    """Read the document; the image's name is judged too, whatever else is wrong."""
-    image = list(_image_mistakes(document))
+    """Read the document; all mistakes, the frame's and the entries', come together."""
+    frame = list(frame_mistakes(document))
     try:
         result = read_settings(document, AcceptanceTestConfigFile, deprecated=DEPRECATED)
     except SettingsError as exc:
-        exc.facts["mistakes"] = sorted([*exc.facts["mistakes"], *image], key=_place)
+        exc.facts["mistakes"] = sorted([*exc.facts["mistakes"], *frame], key=_place)
         raise
-    if image:
+    if frame:
         msg = "The settings can't be used as they stand."
-        raise SettingsError(msg, path=document.file, mistakes=image)
+        raise SettingsError(msg, path=document.file, mistakes=sorted(frame, key=_place))
     return result
-
-
-def _image_mistakes(document: Document) -> Iterator[Mistake]:
-    image = document.value.get("connector_image") if isinstance(document.value, dict) else None
-    if isinstance(image, str):
-        try:
-            ImageRef.parse(image)
-        except UsageError as exc:
-            yield document.mistake(["connector_image"], f"{image!r} names no image", exc.hint)
 
 
 def _place(mistake: Mistake) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hydrotest_core.protocol.paths import MISSING
+from hydrotest_core.protocol import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from hydrotest_core.protocol.paths import MISSING, schema_at, schema_types
+from hydrotest_core.protocol import MISSING, schema_at, schema_types
 from hydrotest_core.protocol.subschemas import subschemas
 from hydrotest_core.run.findings import Finding, Judgement, Rule, Where
 
@@ -154,7 +154,7 @@ def cursors_are_declared(catalog: AirbyteCatalog) -> Judgement:
         for stream in having
         if not _is_declared(stream, stream.default_cursor_field or [])
     ]
-    return _judgement(CURSOR, findings, len(having))
+    return _judgement(CURSOR, findings, len(catalog.streams))
 
 
 def _is_declared(stream: AirbyteStream, path: Sequence[str]) -> bool:
@@ -212,17 +212,16 @@ def primary_keys_are_declared(catalog: AirbyteCatalog) -> Judgement:
         for stream, path in parts
         if not _is_declared(stream, path)
     ]
-    return _judgement(KEY, findings, len(parts))
+    return _judgement(KEY, findings, len(catalog.streams))
 
 
 def primary_key_types_fit(catalog: AirbyteCatalog) -> Judgement:
     """Judge the declared type of each part of each primary key."""
-    findings, checked = [], 0
+    findings = []
     for stream, path in _key_parts(catalog):
         declared = schema_at(_schema(stream), path)
         if declared is MISSING:
             continue  # `primary_keys_are_declared` says so.
-        checked += 1
         forbidden = sorted(schema_types(declared) & {"object", "array"})
         if forbidden:
             findings.append(
@@ -234,7 +233,7 @@ def primary_key_types_fit(catalog: AirbyteCatalog) -> Judgement:
                     hint="use a plain field of the object as the key",
                 )
             )
-    return _judgement(KEY_TYPE, findings, checked)
+    return _judgement(KEY_TYPE, findings, len(catalog.streams))
 
 
 def streams_have_sync_modes(catalog: AirbyteCatalog) -> Judgement:
@@ -272,4 +271,4 @@ def additional_properties_are_allowed(catalog: AirbyteCatalog) -> Judgement:
         for stream, one in given
         if one.schema["additionalProperties"] is not True
     ]
-    return _judgement(ADDITIONAL, findings, len(given))
+    return _judgement(ADDITIONAL, findings, len(catalog.streams))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "is_date_time", "is_time", "is_uuid"]
 
 _TIME: Final = r"(?:[01]?[0-9]|2[0-3]):[0-5]?[0-9]:[0-5]?[0-9](?:[.,][0-9]*+)?"
-_OFFSET: Final = r"[+-](?:[01]?[0-9]|2[0-4])(?::?[0-5][0-9])?"
+_OFFSET: Final = r"[+-](?:(?:[01][0-9]|2[0-4])(?::?[0-5][0-9])?|[0-9](?::[0-5][0-9])?)"
 # A zone's name isn't looked up: "PST" has no one meaning, and "ZZZ" was always let through.
 # `*+` never gives back what it took, so a megabyte of blanks costs one pass.
 _ZONE: Final = rf"\s*+(?:(?:z|[A-Z]{{1,5}}(?:{_OFFSET})?|{_OFFSET})\s*+)?"

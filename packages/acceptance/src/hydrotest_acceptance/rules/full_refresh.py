@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from hydrotest_core.connector.evidence import read_data
+from hydrotest_core.connector.records import read_data
 from hydrotest_core.protocol import Problem, value_at
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Where
 
@@ -14,7 +14,8 @@ from hydrotest_acceptance.rules.canonical import fingerprint, without
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from hydrotest_core.connector.evidence import Evidence, RecordLine
+    from hydrotest_core.connector.evidence import Evidence
+    from hydrotest_core.connector.records import RecordLine
     from hydrotest_core.protocol import ConfiguredAirbyteStream
 
 __all__ = ["second_read_holds_the_first"]

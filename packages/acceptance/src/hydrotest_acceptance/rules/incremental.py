@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hydrotest_core.connector.evidence import read_data
-from hydrotest_core.protocol import MessageType, Problem, value_at
-from hydrotest_core.protocol.paths import MISSING
+from hydrotest_core.connector.records import read_data
+from hydrotest_core.protocol import MISSING, MessageType, Problem, value_at
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Where
 
 from hydrotest_acceptance.rules.cursors import comes_before, state_cursor
@@ -227,8 +226,11 @@ def records_follow_state(
     A read without records is fine: all had been read. A stream whose state doesn't
     hold its cursor, or whose values can't be compared, isn't counted as checked.
     """
+    bounds = _cursor_bounds(streams, state)
+    if not bounds:
+        return Judgement(rule=FOLLOWS, skipped="no stream's state holds its cursor's value")
     findings, checked = [], 0
-    for (namespace, name), (path, bound) in _cursor_bounds(streams, state).items():
+    for (namespace, name), (path, bound) in bounds.items():
         examples, early, here = [], 0, 0
         for record in evidence.records(name, namespace):
             data = read_data(record)

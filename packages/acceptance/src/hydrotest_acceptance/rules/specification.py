@@ -182,6 +182,11 @@ def _judgement(rule: Rule, findings: Iterable[Finding], checked: int) -> Judgeme
     return Judgement(rule=rule, findings=tuple(findings), checked=checked)
 
 
+def _of_schema(rule: Rule, findings: Iterable[Finding], schema: Mapping[str, Any]) -> Judgement:
+    """A specification without a single enum was looked at all the same: it has no bad one."""
+    return _judgement(rule, findings, sum(1 for _ in subschemas(schema)))
+
+
 def _at(path: str) -> Where:
     return Where(path=path, command="spec")
 
@@ -281,16 +286,15 @@ def enums_have_no_duplicates(schema: Mapping[str, Any]) -> Judgement:
                     hint="take the repeated values out of the enum",
                 )
             )
-    return _judgement(ENUM, findings, len(holders))
+    return _of_schema(ENUM, findings, schema)
 
 
 def one_ofs_are_told_apart(schema: Mapping[str, Any]) -> Judgement:
     """Judge every oneOf and anyOf of the specification."""
-    findings, checked = [], 0
+    findings = []
     for holder in subschemas(schema):
         for keyword in ("oneOf", "anyOf"):
             if isinstance(holder.schema.get(keyword), list):
-                checked += 1
                 findings += [
                     Finding(
                         rule=ONE_OF,
@@ -301,7 +305,7 @@ def one_ofs_are_told_apart(schema: Mapping[str, Any]) -> Judgement:
                     )
                     for expected, got in _one_of_faults(holder.schema, holder.schema[keyword])
                 ]
-    return _judgement(ONE_OF, findings, checked)
+    return _of_schema(ONE_OF, findings, schema)
 
 
 def _one_of_faults(holder: Mapping[str, Any], variants: list[Any]) -> Iterator[tuple[str, str]]:
@@ -349,12 +353,11 @@ def secrets_are_marked(schema: Mapping[str, Any]) -> Judgement:
     A field inside a variant of `credentials` that has a name of its own is judged
     by that name.
     """
-    findings, checked = [], 0
+    findings = []
     for one in subschemas(schema):
         name = (one.name or "").lower()
         if name not in SECRET_NAMES or not _types(one.schema):
             continue
-        checked += 1
         can_store = bool(
             _STORABLE.intersection(map(str, _types(one.schema)))
         ) and not one.schema.get("const")
@@ -379,7 +382,7 @@ def secrets_are_marked(schema: Mapping[str, Any]) -> Judgement:
                     hint="move airbyte_secret to the field that holds the value",
                 )
             )
-    return _judgement(SECRET, findings, checked)
+    return _of_schema(SECRET, findings, schema)
 
 
 def property_types_are_single(schema: Mapping[str, Any]) -> Judgement:
@@ -397,7 +400,7 @@ def property_types_are_single(schema: Mapping[str, Any]) -> Judgement:
         if isinstance(one.schema["type"], list)
         and len([kind for kind in one.schema["type"] if kind != "null"]) != 1
     ]
-    return _judgement(TYPE, findings, len(properties))
+    return _of_schema(TYPE, findings, schema)
 
 
 def objects_are_not_empty(schema: Mapping[str, Any]) -> Judgement:
@@ -414,7 +417,7 @@ def objects_are_not_empty(schema: Mapping[str, Any]) -> Judgement:
         for one in objects
         if not one.schema.get("properties") and not one.schema.get("oneOf")
     ]
-    return _judgement(OBJECT, findings, len(objects))
+    return _of_schema(OBJECT, findings, schema)
 
 
 def arrays_hold_plain_items(schema: Mapping[str, Any]) -> Judgement:
@@ -438,7 +441,7 @@ def arrays_hold_plain_items(schema: Mapping[str, Any]) -> Judgement:
                     hint="give items one of these types",
                 )
             )
-    return _judgement(ARRAY, findings, len(arrays))
+    return _of_schema(ARRAY, findings, schema)
 
 
 def no_forbidden_keywords(schema: Mapping[str, Any]) -> Judgement:
@@ -455,12 +458,12 @@ def no_forbidden_keywords(schema: Mapping[str, Any]) -> Judgement:
         for keyword in FORBIDDEN_KEYWORDS
         if keyword in one.schema
     ]
-    return _judgement(FORBIDDEN, found, sum(1 for _ in subschemas(schema)))
+    return _of_schema(FORBIDDEN, found, schema)
 
 
 def dates_have_pattern_and_format(schema: Mapping[str, Any]) -> Judgement:
     """Warn of dates that have a format without a pattern, or the other way about."""
-    findings, checked = [], 0
+    findings = []
     for one in subschemas(schema):
         if "string" not in _types(one.schema):
             continue
@@ -470,7 +473,6 @@ def dates_have_pattern_and_format(schema: Mapping[str, Any]) -> Judgement:
         )
         if form not in _PATTERNS and not looks_like_date:
             continue
-        checked += 1
         if form in _PATTERNS and not pattern:
             expected, got = f"a pattern such as {_PATTERNS[form]}", f"format {form} alone"
         elif looks_like_date and form not in _PATTERNS:
@@ -490,18 +492,17 @@ def dates_have_pattern_and_format(schema: Mapping[str, Any]) -> Judgement:
                 severity=Severity.WARNING,
             )
         )
-    return _judgement(DATE_PATTERN, findings, checked)
+    return _of_schema(DATE_PATTERN, findings, schema)
 
 
 def orders_are_distinct(schema: Mapping[str, Any]) -> Judgement:
     """Judge the `order` of properties, within each object and group."""
-    findings, checked = [], 0
+    findings = []
     for holder in subschemas(schema):
         names: dict[tuple[str, Any], list[str]] = defaultdict(list)
         for name, member in _properties(holder).items():
             if isinstance(member, dict) and "order" in member:
                 names[str(member.get("group", "")), member["order"]].append(name)
-        checked += len(names)
         findings += [
             Finding(
                 rule=ORDER,
@@ -513,7 +514,7 @@ def orders_are_distinct(schema: Mapping[str, Any]) -> Judgement:
             for (_, order), sharing in names.items()
             if len(sharing) > 1
         ]
-    return _judgement(ORDER, findings, checked)
+    return _of_schema(ORDER, findings, schema)
 
 
 def _properties(holder: Subschema) -> Mapping[str, Any]:
@@ -536,7 +537,7 @@ def groups_are_at_the_top(schema: Mapping[str, Any]) -> Judgement:
         for one in grouped
         if not (one.is_property and len(one.path) == at_top)
     ]
-    return _judgement(GROUP, findings, len(grouped))
+    return _of_schema(GROUP, findings, schema)
 
 
 def display_types_fit(schema: Mapping[str, Any]) -> Judgement:
@@ -553,7 +554,7 @@ def display_types_fit(schema: Mapping[str, Any]) -> Judgement:
         for one in shown
         if one.schema["display_type"] not in {"dropdown", "radio"} or "oneOf" not in one.schema
     ]
-    return _judgement(DISPLAY, findings, len(shown))
+    return _of_schema(DISPLAY, findings, schema)
 
 
 def no_references(schema: Mapping[str, Any]) -> Judgement:
@@ -569,7 +570,7 @@ def no_references(schema: Mapping[str, Any]) -> Judgement:
         for one in subschemas(schema)
         if "$ref" in one.schema
     ]
-    return _judgement(REFERENCE, findings, sum(1 for _ in subschemas(schema)))
+    return _of_schema(REFERENCE, findings, schema)
 
 
 def additional_properties_are_allowed(schema: Mapping[str, Any]) -> Judgement:
@@ -586,7 +587,7 @@ def additional_properties_are_allowed(schema: Mapping[str, Any]) -> Judgement:
         for one in given
         if one.schema["additionalProperties"] is not True
     ]
-    return _judgement(ADDITIONAL, findings, len(given))
+    return _of_schema(ADDITIONAL, findings, schema)
 
 
 def oauth_paths_exist(spec: Mapping[str, Any]) -> Judgement:

@@ -37,6 +37,8 @@ class _Life:
     is_cut: bool = False
 
     def add(self, status: AirbyteStreamStatus, line: int) -> None:
+        if self.is_cut:
+            return
         if self.turns and self.turns[-1] is status:
             self.counts[-1] += 1
         elif len(self.turns) >= MAX_TURNS:

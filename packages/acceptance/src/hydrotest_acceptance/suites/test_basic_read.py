@@ -44,7 +44,6 @@ def _forbidden_in_high(inputs: Any) -> list[str]:
     return found
 
 
-@pytest.mark.default_timeout(600)
 class TestBasicRead:
     """The section `basic_read`."""
 

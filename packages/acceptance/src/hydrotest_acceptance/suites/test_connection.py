@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hydrotest_core.redaction import SecretDict
 
 
-@pytest.mark.default_timeout(60)
 class TestConnection:
     """The section `connection`."""
 

@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from hydrotest_core.protocol import AirbyteCatalog
 
 
-@pytest.mark.default_timeout(300)
 class TestDiscovery:
     """The section `discovery`."""
 
     def test_discover(self, inputs: Any, judge: Judge, discover_execution: Execution) -> None:
         """`discover` is answered by one catalog of distinct streams."""
         evidence = discover_execution.evidence
-        judge.note(*judge_execution(evidence), one_message(evidence, MessageType.CATALOG))
-        for message in discover_execution.messages(MessageType.CATALOG)[:1]:
-            if message.catalog is not None:
-                judge.note(rules.streams_are_distinct(message.catalog))
-        judge()
+        judge.note(*judge_execution(evidence))
+        distinct = [
+            rules.streams_are_distinct(message.catalog)
+            for message in discover_execution.messages(MessageType.CATALOG)
+            if message.catalog is not None
+        ]
+        judge(one_message(evidence, MessageType.CATALOG), *distinct)
 
     def test_streams_have_valid_json_schemas(
         self, judge: Judge, discovered_catalog: AirbyteCatalog

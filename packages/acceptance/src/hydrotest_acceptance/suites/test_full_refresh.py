@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hydrotest_core.redaction import SecretDict
 
 
-@pytest.mark.default_timeout(1200)
 class TestFullRefresh:
     """The section `full_refresh`."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from hydrotest_acceptance.connector_files import in_sync_mode
 from hydrotest_acceptance.rules import incremental as rules
+from hydrotest_acceptance.rules.breaches import combine
 from hydrotest_acceptance.rules.execution import judge_execution
 from hydrotest_core.protocol import ConfiguredAirbyteCatalog
 
@@ -47,7 +48,6 @@ def _configured(streams: list[dict[str, Any]]) -> list[ConfiguredAirbyteStream]:
     return msgspec.convert({"streams": streams}, ConfiguredAirbyteCatalog).streams
 
 
-@pytest.mark.default_timeout(1200)
 class TestIncremental:
     """The section `incremental`."""
 
@@ -63,7 +63,8 @@ class TestIncremental:
             config, {"streams": streams}, deployment_mode=inputs.deployment_mode
         )
         judge.note(*judge_execution(first.evidence))
-        judge(rules.has_records_and_states(first.evidence))
+        judge.note(rules.has_records_and_states(first.evidence))
+        judge.stop_if_failed()
         return first
 
     def test_two_sequential_reads(
@@ -101,6 +102,7 @@ class TestIncremental:
             pytest.skip("skip_comprehensive_incremental_tests is true")
         first = self._first_read(inputs, judge, connector, connector_config, incremental_streams)
         configured = _configured(incremental_streams)
+        slices = []
         for point in rules.sample(rules.checkpoints(first.evidence), _MOST_SLICES):
             slice_read = connector.read(
                 connector_config,
@@ -109,9 +111,11 @@ class TestIncremental:
                 deployment_mode=inputs.deployment_mode,
             )
             judge.note(*judge_execution(slice_read.evidence))
-            judge.note(rules.records_follow_state(slice_read.evidence, configured, point.state))
-            judge.note(rules.rest_is_read(slice_read.evidence, point))
-        judge()
+            slices += [
+                rules.records_follow_state(slice_read.evidence, configured, point.state),
+                rules.rest_is_read(slice_read.evidence, point),
+            ]
+        judge(*combine(slices))
 
     def test_state_with_abnormally_large_values(
         self,

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Schema = "Mapping[str, Any]"
 
 
-@pytest.mark.default_timeout(60)
 class TestSpec:
     """The section `spec`. CAT's four empty tests and two that only warned come with the next issue."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Leaf", "leaf_paths", "leaves", "missing_leaves"]
 
 _DEEPEST = 64
-_MOST_STEPS = 500_000
+_MOST_STEPS = 250_000
 
 
 @dataclass(frozen=True, slots=True)

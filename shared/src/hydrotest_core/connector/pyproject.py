@@ -1,8 +1,7 @@
-"""What a package says it depends on, read from `pyproject.toml` without running anything.
+"""What a Python package says of itself in `pyproject.toml`, read without running anything.
 
-An image installs this in a layer below the package's own code, so that a change
-of code doesn't install the dependencies again. It only saves time: installing the
-package afterwards brings whatever was missed here.
+The standard's tables and Poetry's own are understood. What can't be told without
+running code (`setup.py`, dynamic fields) is left out.
 """
 
 from __future__ import annotations
@@ -12,37 +11,79 @@ import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hydrotest_core.connector.sources import read_text
+from hydrotest_core.errors import ConnectorFolderError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["declared_dependencies"]
+__all__ = ["declared_dependencies", "declared_scripts", "declared_version"]
 
 _RANGE = re.compile(r"([\^~])\s*(\d+(?:\.\d+)*)")
 _BARE = re.compile(r"\d[\w.+!-]*")
 _SPECIFIER = re.compile(r"[<>=!~]=?[\w.,*<>=!~ +-]*")
 
 
+def declared_version(sources: Path) -> str | None:
+    """Return the version that a package states, if it states one.
+
+    Raises:
+        ConnectorFolderError: Its `pyproject.toml` can't be read.
+    """
+    project, poetry = _tables(sources)
+    version = project.get("version") or poetry.get("version")
+    return version if isinstance(version, str) else None
+
+
+def declared_scripts(sources: Path) -> tuple[str, ...]:
+    """Return the names of the console scripts that a package declares.
+
+    Raises:
+        ConnectorFolderError: Its `pyproject.toml` can't be read.
+    """
+    project, poetry = _tables(sources)
+    return (*_table(project, "scripts"), *_table(poetry, "scripts"))
+
+
 def declared_dependencies(sources: Path) -> tuple[str, ...]:
     """Return the requirements that a package declares, in the order it declares them.
 
-    Empty where they can't be told without running code (`setup.py`, dynamic
-    dependencies) or point to a path or a repository.
+    An image installs these in a layer below the package's own code, so that a
+    change of code doesn't install them again. It only saves time: installing the
+    package afterwards brings whatever was missed here, and nothing is told where a
+    dependency is a path or a repository.
+
+    Raises:
+        ConnectorFolderError: Its `pyproject.toml` can't be read.
     """
-    path = sources / "pyproject.toml"
-    if not path.is_file():
-        return ()
-    document = tomllib.loads(path.read_text("utf-8"))
-    project = document.get("project", {})
-    if "dependencies" in project.get("dynamic", []):
+    project, poetry = _tables(sources)
+    if "dependencies" in project.get("dynamic", ()):
         return ()
     declared = project.get("dependencies")
     if isinstance(declared, list):
         return tuple(str(requirement) for requirement in declared)
-    return _poetry_dependencies(document.get("tool", {}).get("poetry", {}))
+    return _poetry_dependencies(_table(poetry, "dependencies"))
 
 
-def _poetry_dependencies(poetry: Mapping[str, Any]) -> tuple[str, ...]:
-    declared = poetry.get("dependencies", {})
+def _tables(sources: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the tables `project` and `tool.poetry`; empty where there is none."""
+    path = sources / "pyproject.toml"
+    if not path.is_file():
+        return {}, {}
+    try:
+        document = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as exc:
+        message = "A pyproject.toml can't be read."
+        raise ConnectorFolderError(message, file=path, reason=exc, hint="mend the file") from exc
+    return _table(document, "project"), _table(_table(document, "tool"), "poetry")
+
+
+def _table(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = parent.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _poetry_dependencies(declared: Mapping[str, Any]) -> tuple[str, ...]:
     needed = {name: value for name, value in declared.items() if name != "python"}
     found = [_poetry_requirement(name, value) for name, value in needed.items()]
     known = tuple(requirement for requirement in found if requirement is not None)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hydrotest_acceptance.rules.record_pass import RecordPass
+from hydrotest_acceptance.rules.records import SchemaJudge
+from hydrotest_core.connector.evidence import RecordLine
+from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
+from hydrotest_core.run.findings import Outcome
+
+USABLE, CODE = "HT-READ-011", "HT-READ-012"
+
+
+def a_stream(schema=None, key=None, **properties):
+    return AirbyteStream(
+        name="users",
+        json_schema=schema or {"type": "object", "properties": properties},
+        supported_sync_modes=[SyncMode.FULL_REFRESH],
+        source_defined_primary_key=key,
+    )
+
+
+def see(judge, *records):
+    """Show records to a judge, the way a read does; return its judgements by code.
+
+    A record is given as Python data, or as JSON in bytes where the spelling counts.
+    """
+    lines = [
+        RecordLine(
+            line=n,
+            artifact="records/000.jsonl",
+            emitted_at=0,
+            data=msgspec.Raw(one if isinstance(one, bytes) else msgspec.json.encode(one)),
+            raw=b"",
+        )
+        for n, one in enumerate(records, start=1)
+    ]
+    readable, *judgements = RecordPass(StreamDescriptor("users"), [judge]).run(lines)
+    assert not readable.findings
+    return {judgement.rule.code: judgement for judgement in judgements}
+
+
+@pytest.fixture
+def judge_of():
+    """Judge records by a schema for their field `a`, or by a whole schema."""
+
+    def judge_of(declared, *records, whole=False, **options):
+        schema = declared if whole else {"type": "object", "properties": {"a": declared}}
+        return see(SchemaJudge(a_stream(schema), **options), *records)
+
+    return judge_of
+
+
+def test_records_that_keep_their_types_pass(judge_of):
+    found = judge_of({"type": ["null", "string"]}, {"a": "x"}, {"a": None}, {})
+
+    assert found[USABLE].outcome is Outcome.PASSED
+    assert (found[CODE].outcome, found[CODE].checked) == (Outcome.PASSED, 3)
+
+
+def test_no_records_are_inconclusive(judge_of):
+    assert judge_of({"type": "string"})[CODE].outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("declared", "bad", "expected", "got"),
+    [
+        ({"type": ["null", "string"]}, 1, "null or string", "integer"),
+        ({"type": "integer"}, True, "integer", "boolean"),
+        ({"type": ["null", "integer"]}, 1.0, "null or integer", "number with a decimal point"),
+        ({"type": "number"}, "1", "number", "string"),
+        ({"format": "date-time"}, "now", "format date-time", "another string"),
+        ({"enum": ["x", 1]}, "y", 'one of ["x",1]', "another value (string)"),
+        ({"const": 1}, 2, "exactly 1", "another value (integer)"),
+        ({"pattern": "^x"}, "y", 'a text that matches "^x"', "another string"),
+        ({"minimum": 3}, 2, "at least 3 (minimum)", "a value (integer) that breaks it"),
+        ({"maxLength": 1}, "ab", "characters at most 1 (maxLength)", "a value (string) that breaks it"),
+        (
+            {"oneOf": [{"type": "string"}, {"type": "null"}]},
+            1,
+            "exactly one of the 2 variants under oneOf",
+            "a value (integer) for which that isn't so",
+        ),
+        (
+            {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            1,
+            "at least one of the 2 variants under anyOf",
+            "a value (integer) for which that isn't so",
+        ),
+        ({"not": {"type": "string"}}, "x", "what not asks for", "a value (string) that breaks it"),
+        ({"uniqueItems": True}, [1, 1], "what uniqueItems asks for", "a value (array) that breaks it"),
+        (False, 1, "what falseSchema asks for", "a value (integer) that breaks it"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_second_record_that_breaks_the_schema_fails_in_words(
+    judge_of, declared, bad, expected, got
+):
+    found = judge_of(declared, {}, {"a": bad})[CODE]
+
+    (finding,) = found.findings
+    assert found.outcome is Outcome.FAILED
+    assert (finding.where.path, finding.expected, finding.got) == ("a", expected, got)
+    assert (finding.total, finding.checked) == (1, 2)
+    assert [example.line for example in finding.examples] == [2]
+    assert finding.hint
+
+
+def test_the_second_column_is_judged_too(judge_of):
+    schema = {"properties": {"a": {"type": ["null", "string"]}, "b": {"type": "integer"}}}
+
+    found = judge_of(schema, {"a": "ok", "b": "not an int"}, whole=True)[CODE]
+    assert [finding.where.path for finding in found.findings] == ["b"]
+
+
+def test_all_that_one_record_breaks_is_found(judge_of):
+    schema = {
+        "required": ["c", "d"],
+        "properties": {"a": {"type": "string"}, "b": {"items": {"type": "integer"}}},
+        "additionalProperties": False,
+    }
+
+    found = judge_of(schema, {"a": 1, "b": [1, "x", "y"], "z": 1, "y": 2}, whole=True)[CODE]
+    by_path = {finding.where.path: finding.got for finding in found.findings}
+    assert by_path == {
+        "a": "integer",
+        "b[]": "string",
+        "c": "no such field",
+        "d": "no such field",
+        "z": "an undeclared field",
+        "y": "an undeclared field",
+    }
+    assert {finding.total for finding in found.findings} == {1}
+
+
+def test_many_bad_records_are_one_finding_a_place(judge_of):
+    found = judge_of({"type": "string"}, *[{"a": n} for n in range(500)])[CODE]
+
+    (finding,) = found.findings
+    assert (finding.total, finding.checked, len(finding.examples)) == (500, 500, 3)
+
+
+def test_a_schema_that_cannot_be_used_is_a_finding_and_its_records_are_skipped(judge_of):
+    found = judge_of({"type": "bogus"}, {"a": 1})
+
+    (finding,) = found[USABLE].findings
+    assert found[USABLE].outcome is Outcome.FAILED
+    assert (finding.where.path, finding.where.command) == ("properties.a.type", "discover")
+    assert found[CODE].outcome is Outcome.SKIPPED
+    assert USABLE in found[CODE].skipped
+
+
+def test_a_record_nested_deeper_than_can_be_judged_fails(judge_of):
+    record: dict = {}
+    for _ in range(300):
+        record = {"a": record}
+
+    (finding,) = judge_of({"type": "integer"}, record)[CODE].findings
+    assert finding.got == "deeper nesting"
+
+
+def test_examples_and_expectations_are_redacted(judge_of):
+    found = judge_of(
+        {"enum": ["s3cret"]},
+        {"a": "a s3cret one"},
+        show=lambda text, /: text.replace("s3cret", "***"),
+    )[CODE]
+
+    (finding,) = found.findings
+    assert finding.examples[0].text == '"a *** one"'
+    assert "s3cret" not in finding.expected
+
+
+def test_a_value_is_shortened(judge_of):
+    (finding,) = judge_of({"type": "integer"}, {"a": "x" * 10_000})[CODE].findings
+
+    assert len(finding.examples[0].text) == 160

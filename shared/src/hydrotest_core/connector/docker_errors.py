@@ -1,0 +1,103 @@
+"""Meeting an engine, and what it and the SDK say when something is wrong.
+
+| the SDK raises | we raise |
+|---|---|
+| `ImageNotFound`; `APIError` 400 (a bad reference, nothing to start) | `ImageUnavailable` |
+| `APIError` at the start that tells of an `exec` | `ImageUnavailable`, with the entrypoint |
+| `NotFound`, any other `APIError` | `EngineUnavailable` |
+| `DockerException`, errors of requests, urllib3 and sockets | `EngineUnavailable` |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Final
+
+import docker
+import docker.errors
+import docker.utils
+import requests.exceptions
+import urllib3.exceptions
+
+from hydrotest_core.connector.docker_stream import StreamBrokenError
+from hydrotest_core.errors import EngineUnavailable, ImageUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FOREIGN", "engine_errors", "open_client"]
+
+FOREIGN: Final = (
+    docker.errors.DockerException,
+    requests.exceptions.RequestException,
+    urllib3.exceptions.HTTPError,
+    StreamBrokenError,
+    OSError,
+)
+
+# With all that must follow an engine's death it stays below half a minute.
+_CALL_S: Final = 12
+_BAD_REQUEST = 400
+_ABOUT_EXEC = re.compile(r"exec|OCI runtime create failed|permission denied", re.IGNORECASE)
+
+
+def open_client(address: str, timeout_s: int = _CALL_S) -> docker.APIClient:
+    """Connect to an engine.
+
+    Raises:
+        EngineUnavailable: None answers at this address in this time.
+    """
+    settings = docker.utils.kwargs_from_env()
+    try:
+        return docker.APIClient(
+            base_url=address, tls=settings.get("tls") or False, timeout=timeout_s
+        )
+    except FOREIGN as exc:
+        message = "No Docker engine answers."
+        hint = "start Docker, set DOCKER_HOST, or use the process runner: --runner process"
+        raise EngineUnavailable(message, engine=address, reason=exc, hint=hint) from exc
+
+
+@contextlib.contextmanager
+def engine_errors(image: str, entrypoint: tuple[str, ...] = ()) -> Iterator[None]:
+    """Turn what the SDK raises into ours; see the module's table.
+
+    Args:
+        image: What is being run.
+        entrypoint: What is being started; empty where nothing is.
+    """
+    try:
+        yield
+    except docker.errors.ImageNotFound as exc:
+        message = "The image isn't on the engine."
+        hint = f"`hydrotest build` the connector, or `docker pull {image}`"
+        raise ImageUnavailable(message, image=image, hint=hint) from exc
+    except docker.errors.NotFound as exc:
+        message = "The container was removed while the connector ran."
+        raise EngineUnavailable(message, image=image, hint="run it again") from exc
+    except docker.errors.APIError as exc:
+        raise _refused(exc, image, entrypoint) from exc
+    except FOREIGN as exc:
+        message = "The Docker engine stopped answering."
+        hint = "see that it runs (`docker info`), then run it again"
+        raise EngineUnavailable(message, image=image, reason=repr(exc), hint=hint) from exc
+
+
+def _refused(
+    exc: docker.errors.APIError, image: str, entrypoint: tuple[str, ...]
+) -> EngineUnavailable | ImageUnavailable:
+    reason = str(exc.explanation or exc)
+    if entrypoint and _ABOUT_EXEC.search(reason):
+        message = "The image's entrypoint can't be started."
+        hint = "mend ENTRYPOINT in its Dockerfile, then build it again"
+        return ImageUnavailable(
+            message, image=image, entrypoint=list(entrypoint), reason=reason, hint=hint
+        )
+    if exc.status_code == _BAD_REQUEST:
+        message = "The image can't be run."
+        hint = "see that its name is right and that it has an ENTRYPOINT"
+        return ImageUnavailable(message, image=image, reason=reason, hint=hint)
+    message = "The Docker engine refused."
+    hint = "see what it says, and `docker info`"
+    return EngineUnavailable(message, image=image, reason=reason, hint=hint)
