@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import threading
 import time
 from pathlib import Path
@@ -166,6 +167,26 @@ def test_a_full_disk_is_told_with_the_path_and_the_way_out(tmp_path, monkeypatch
     assert first.value.facts["reason"] == "No space left on device"
     assert first.value.facts["free_bytes"] > 0
     assert "free some space" in first.value.hint
+
+
+@pytest.fixture
+def limit_file_size():
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [1, 10, 100, 1000, 10_000, 100_000])
+def test_wherever_the_disk_is_full_what_fitted_is_there_and_the_rest_is_told(
+    tmp_path, limit_file_size, size
+):
+    appender = Appender()
+    limit_file_size(size)
+    appender.append(f"{tmp_path}/a", *[b"0123456789"] * 20_000)
+
+    with pytest.raises(InfrastructureError, match="File too large"):
+        appender.close()
+    assert (tmp_path / "a").read_bytes() == (b"0123456789" * 20_000)[:size]
 
 
 def test_after_a_failure_nothing_more_is_written(tmp_path, monkeypatch):

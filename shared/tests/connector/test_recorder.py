@@ -294,6 +294,21 @@ def test_a_full_disk_is_an_error_of_the_machine_each_time(tmp_path):
     for _ in range(2):
         with pytest.raises(InfrastructureError, match="can't be written down"):
             recorder.close()
+    assert "hydrotest-appender" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_in_the_middle_stops_whoever_goes_on(tmp_path):
+    def flood(recorder: OutputRecorder) -> None:
+        for _ in range(200):
+            recorder.stdout(b"x" * 100_000)
+
+    recorder = OutputRecorder(tmp_path)
+    with pytest.raises(InfrastructureError, match="No space left"):
+        flood(recorder)
+    with pytest.raises(InfrastructureError, match="No space left"):
+        recorder.close()
+    assert "hydrotest-appender" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.mark.usefixtures("full_disk")

@@ -198,12 +198,13 @@ def test_a_line_is_a_problem_for(raw, kind, detail):
         (a_record(b'{"a":"\\ud83d\\ude00 \\ud801 and more text"}'), b"\\ud801"),
         (a_record(b'{"a":"\\ud800\\ud801\\udc01"}'), b"\\ud800"),
         (a_record(b'{"a":"\\udc00\\ud800"}'), b"\\udc00"),
+        (a_record(b'{"a":"\\ud800 \\udc00"}'), b"\\ud800"),
         (LOG + b" done", b"done"),
         (a_record(b'{"a":}'), b"}}}"),
     ],
     ids=[
         *("NaN", "-Infinity", "1e400", "digits", "digits outside", "a bad byte", "a surrogate"),
-        *("two of them", "in the wrong order", "more text", "broken JSON"),
+        *("two of them", "in the wrong order", "a pair parted", "more text", "broken JSON"),
     ],
 )
 def test_a_problem_names_the_byte_counted_from_1(raw, mark):
@@ -219,6 +220,9 @@ def a_message(kind: str, **payload: object) -> bytes:
 
 RECORD = {"stream": "users", "data": {}, "emitted_at": 1}
 STREAM = {"name": "users", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}
+OAUTH_STATE = (
+    "spec.advanced_auth.oauth_config_specification.oauth_connector_input_specification.state"
+)
 BAD_MESSAGES = {
     "no payload": (a_message("RECORD"), "A RECORD message must have the key `record`."),
     "a payload that is null": (
@@ -259,6 +263,25 @@ BAD_MESSAGES = {
             record={**RECORD, "emitted_at": 1.0, "file_reference": {"file_size_bytes": "1"}},
         ),
         "`record.emitted_at` must be an integer, not a number with a fraction.",
+    ),
+    "7.0 for an integer beside 1 for a boolean": (
+        a_message(
+            "SPEC",
+            spec={
+                "connectionSpecification": {},
+                "advanced_auth": {
+                    "oauth_config_specification": {
+                        "oauth_connector_input_specification": {
+                            "state": {"min": 7.0},
+                            "consent_url": "c",
+                            "access_token_url": "a",
+                        }
+                    }
+                },
+                "supportsDBT": 1,
+            },
+        ),
+        f"`{OAUTH_STATE}.min` must be an integer or null, not a number with a fraction.",
     ),
     "1.0 for an integer beside missing data": (
         a_message("RECORD", record={**RECORD, "emitted_at": 1.0, "data": None}),

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import msgspec
 import pytest
 from hydrotest_core.connector.execution import Command, Ending, ExecutionManifest, StreamCount
@@ -79,3 +82,12 @@ def test_a_summary_keeps_what_the_manifest_says():
         summary.reused,
         summary.stderr_tail,
     ) == ("executions/k", True, ["boom"])
+
+
+def test_text_and_json_need_no_template_engine():
+    code = (
+        "import sys, hydrotest_core.run.report_terminal, hydrotest_core.run.report_json;"
+        "sys.exit('jinja2' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

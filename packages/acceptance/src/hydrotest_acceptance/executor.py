@@ -15,12 +15,13 @@ from hydrotest_core.protocol import MessageType
 from hydrotest_core.redaction import Redactor, SecretDict, secret_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hydrotest_core.connector.cache import CachedExecution, ExecutionCache
     from hydrotest_core.connector.execution import ConnectorUnderTest
     from hydrotest_core.protocol import AirbyteMessage
     from hydrotest_core.run.directory import RunDirectory
+    from hydrotest_core.run.findings import Judgement
 
 __all__ = ["Execution", "Executor"]
 
@@ -45,6 +46,18 @@ class Execution:
         """True where the connector came to its own end with exit code 0."""
         manifest = self.cached.manifest
         return manifest.ending is Ending.EXITED and manifest.exit_code == 0
+
+    def seen(self, judgements: Iterable[Judgement]) -> list[Judgement]:
+        """Return judgements whose findings say that this is where they were seen."""
+        return [
+            msgspec.structs.replace(
+                one,
+                findings=tuple(
+                    msgspec.structs.replace(finding, execution=self.key) for finding in one.findings
+                ),
+            )
+            for one in judgements
+        ]
 
     def messages(self, kind: MessageType) -> list[AirbyteMessage]:
         """Return all messages of a kind; not for records, which may be many."""

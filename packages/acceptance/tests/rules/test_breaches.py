@@ -108,6 +108,13 @@ def test_examples_go_through_the_redactor():
     assert breaches.findings()[0].examples[0].text == '{"key":"******"}'
 
 
+def test_a_path_goes_through_the_redactor():
+    breaches = Breaches(RULE, show=hidden)
+    breaches.add("tokens.s3cret", expected="a", got="b")
+
+    assert breaches.findings()[0].where.path == "tokens.******"
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [

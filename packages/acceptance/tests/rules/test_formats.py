@@ -3,7 +3,15 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from hydrotest_acceptance.rules.formats import is_date_time, is_time, is_uuid
+from hydrotest_acceptance.rules.formats import (
+    _is_common,
+    _is_lenient,
+    is_date_time,
+    is_time,
+    is_uuid,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 # The verdicts of CAT 3.9.8 that its reference lists, and their neighbours.
 ACCEPTED = [
@@ -65,6 +73,13 @@ REJECTED = [
     "2021-01-02  03:04:05",
     " 2021-01-02T03:04:05",
     "٢٠٢١-01-02T03:04:05",
+    "2021-W01-1T03:04:05",
+    "2021-W01-1T03:04:05Z",
+    "20210102T030405",
+    "2021-01-02T03:04:05+05:30:00+00:00",
+    "2021-01-02T03:04:05+00:00:00+00:00",
+    "2021-01-02_03:04:05",
+    "2021-01-02T24:00:00Z",
     "now",
 ]
 # Where CAT's parser let more through: a value no warehouse takes for a timestamp.
@@ -79,6 +94,18 @@ def test_a_timestamp_is_accepted(text):
 @pytest.mark.parametrize("text", REJECTED)
 def test_what_is_no_timestamp_is_rejected(text):
     assert not is_date_time(text)
+
+
+@given(
+    st.from_regex(
+        r"[0-9]{4}-(0?[0-9]|1[0-9])-[0-3]?[0-9][T t_][0-2]?[0-9]:[0-6]?[0-9]:[0-6]?[0-9]"
+        r"([.,][0-9]{0,7})?(Z|z|\+00:00|[+-][0-2][0-9]:?[0-5][0-9]| PST)?",
+        fullmatch=True,
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_the_short_cut_accepts_nothing_that_the_rule_does_not(text):
+    assert _is_lenient(text) or not _is_common(text)
 
 
 @pytest.mark.parametrize("text", STRICTER)

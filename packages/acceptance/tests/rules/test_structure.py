@@ -130,6 +130,22 @@ def test_a_field_that_is_always_null_is_a_warning():
     assert paths(found, Severity.WARNING) == ["name"]
 
 
+@pytest.mark.parametrize("width", [1, 40], ids=["narrow schema", "wide schema"])
+def test_values_are_found_in_narrow_and_in_wide_schemas(width):
+    tags = {"type": "array", "items": {"type": "object", "properties": {"n": TEXT, "m": TEXT}}}
+    schema = {"a": TEXT, "b": TEXT, "address": ADDRESS, "tags": tags}
+    wide = {f"wide{n}": TEXT for n in range(width)}
+    records = [
+        {"a": "1", "b": None, "address": {"zip": "1", "town": None}, "tags": [{"n": None}]},
+        {"a": None, "b": None, "address": None, "tags": [{"n": None, "m": None}, {"n": "1"}]},
+        dict.fromkeys(wide, "1"),
+    ]
+
+    found = see(DataPointsJudge(a_stream(**schema, **wide)), *records)[POINTS]
+    assert paths(found, Severity.WARNING) == ["address.town", "b", "tags[].m"]
+    assert paths(found) == []
+
+
 def test_an_empty_list_has_no_data_point():
     tags = {"type": "array", "items": {"type": "string"}}
 

@@ -19,7 +19,7 @@ from hydrotest_core.connector.docker_container import (
     HOST_NAME,
     Container,
 )
-from hydrotest_core.connector.docker_errors import engine_errors, open_client
+from hydrotest_core.connector.docker_errors import SILENCE_S, engine_errors, open_client
 from hydrotest_core.connector.docker_memory import MemoryWatch
 from hydrotest_core.connector.docker_stream import DemuxStream, StreamBrokenError
 from hydrotest_core.connector.engine import engine_address
@@ -92,6 +92,8 @@ class DockerRunner:
         profile: What the container keeps from the connector.
         stop_grace_s: How long a connector whose time is up has between the request to
             end (SIGTERM) and its end (SIGKILL).
+        silence_s: How long the engine may be silent before it counts as gone; it tells
+            how the container does once a second.
     """
 
     name = "docker"
@@ -102,7 +104,9 @@ class DockerRunner:
         *,
         profile: IsolationProfile = STRICT,
         stop_grace_s: float = 5.0,
+        silence_s: int = SILENCE_S,
     ) -> None:
+        self._silence_s = silence_s
         self._session = session
         self._profile = profile
         self._stop_grace_s = stop_grace_s
@@ -125,7 +129,7 @@ class DockerRunner:
         self._session.require_open()
         invocation = prepare(inputs, PurePosixPath(FILES_FOLDER))
         with (
-            contextlib.closing(open_client(self._session.engine)) as client,
+            contextlib.closing(open_client(self._session.engine, self._silence_s)) as client,
             OutputRecorder(inputs.output_dir, inputs.redactor) as recorder,
         ):
             image = _Image.of(client, inputs.connector)
@@ -145,7 +149,7 @@ class DockerRunner:
                     self._create(container, image, invocation, inputs, mark)
                     output = container.attach()
                     container.start()
-                memory = MemoryWatch(self._session.engine, container.name)
+                memory = MemoryWatch(self._session.engine, container.name, self._silence_s)
                 voice = _Voice(output, DemuxStream(recorder.stdout, recorder.stderr), memory)
                 ended = self._follow(container, voice, memory, execution)
             except BaseException:

@@ -26,7 +26,7 @@ from hydrotest_core.errors import EngineUnavailable, ImageUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FOREIGN", "engine_errors", "open_client"]
+__all__ = ["FOREIGN", "SILENCE_S", "engine_errors", "open_client"]
 
 FOREIGN: Final = (
     docker.errors.DockerException,
@@ -37,12 +37,12 @@ FOREIGN: Final = (
 )
 
 # With all that must follow an engine's death it stays below half a minute.
-_CALL_S: Final = 12
+SILENCE_S: Final = 12
 _BAD_REQUEST = 400
 _ABOUT_EXEC = re.compile(r"exec|OCI runtime create failed|permission denied", re.IGNORECASE)
 
 
-def open_client(address: str, timeout_s: int = _CALL_S) -> docker.APIClient:
+def open_client(address: str, timeout_s: int = SILENCE_S) -> docker.APIClient:
     """Connect to an engine.
 
     Raises:

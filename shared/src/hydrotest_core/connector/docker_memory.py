@@ -27,11 +27,13 @@ class MemoryWatch:
     Args:
         address: The engine; the samples have a connection of their own.
         name: The container.
+        silence_s: How long a while is.
     """
 
-    def __init__(self, address: str, name: str) -> None:
+    def __init__(self, address: str, name: str, silence_s: int) -> None:
         self._address = address
         self._name = name
+        self._silence_s = silence_s
         self._is_over = False
         self.peak_bytes: int | None = None
         self.lost: Exception | None = None
@@ -51,7 +53,7 @@ class MemoryWatch:
 
     def _follow(self) -> None:
         try:
-            with contextlib.closing(open_client(self._address)) as client:
+            with contextlib.closing(open_client(self._address, self._silence_s)) as client:
                 for sample in client.stats(self._name, decode=True, stream=True):
                     self._take(sample)
         except docker.errors.APIError:

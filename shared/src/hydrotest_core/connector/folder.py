@@ -201,7 +201,10 @@ def _read_connector_settings(folder: Path) -> tuple[ConnectorSettings, list[str]
     path = folder / SETTINGS_FILE
     if not path.is_file():
         return ConnectorSettings(), []
-    settings, warnings = read_settings(load_yaml(path), ConnectorSettings)
+    document = load_yaml(path)
+    if document.value is None:
+        return ConnectorSettings(), []
+    settings, warnings = read_settings(document, ConnectorSettings)
     return settings, [str(warning) for warning in warnings]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["PumpEnd", "Sink", "pump"]
+__all__ = ["TICK_S", "PumpEnd", "Sink", "pump"]
 
 Sink: TypeAlias = "Callable[[bytes], None]"
 """What takes the bytes of one source."""

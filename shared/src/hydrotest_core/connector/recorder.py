@@ -156,15 +156,20 @@ class OutputRecorder:
 
     def close(self) -> OutputSummary:
         """Write what is left and return the numbers; the last begun line counts."""
-        if self._summary is None:
-            self._take_stdout(self._clean_stdout.flush())
-            self._append(STDERR_FILE, self._clean_stderr.flush())
-            self._take_lines(self._splitter.finish())
-            summary = self._summarise()
-            self._append(INDEX_FILE, msgspec.json.encode(StreamIndex(streams=summary.streams)))
-            self._summary = summary
-        self._appender.close()
+        try:
+            if self._summary is None:
+                self._summary = self._finish()
+        finally:
+            self._appender.close()
         return self._summary
+
+    def _finish(self) -> OutputSummary:
+        self._take_stdout(self._clean_stdout.flush())
+        self._append(STDERR_FILE, self._clean_stderr.flush())
+        self._take_lines(self._splitter.finish())
+        summary = self._summarise()
+        self._append(INDEX_FILE, msgspec.json.encode(StreamIndex(streams=summary.streams)))
+        return summary
 
     def _take_stdout(self, clean: bytes) -> None:
         self._append(STDOUT_FILE, clean)

@@ -204,7 +204,8 @@ def invalid(exc: msgspec.ValidationError) -> str:
     """Say which key of a message isn't as the protocol has it."""
     reason, _, place = str(exc).partition(" - at `$")
     path = place.rstrip("`").lstrip(".")
-    key = f"`{_quote(path)}`" if path else "the message"
+    # The path has names of the protocol only, so it needs no escaping.
+    key = f"`{path}`" if path else "the message"
     if missing := re.fullmatch("Object missing required field `(.*)`", reason):
         text = f"{key} must have the key `{missing[1]}`."
     elif wrong := re.fullmatch("Expected `(.*)`, got `(.*)`", reason):

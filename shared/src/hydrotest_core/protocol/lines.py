@@ -266,6 +266,5 @@ def _is_same(read: object, written: Any) -> bool:
         return all(map(_is_same, read, written))
     if isinstance(read, msgspec.Raw):
         return True
-    return all(isinstance(read, kind) == isinstance(written, kind) for kind in (bool, str)) and (
-        bool(read == written)
-    )
+    # To Python True is 1, to JSON it isn't.
+    return isinstance(read, bool) == isinstance(written, bool) and bool(read == written)

@@ -107,16 +107,16 @@ def record_paths(record: Any) -> set[Path]:
     return found
 
 
-def find_keys(data: Any, key: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+def find_keys(data: Any, key: str) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
     """Find all objects in JSON data that have a key, from the top, in their order.
 
     In a schema it finds properties of that name as well as the keyword; where only
     the keyword is meant, walk `hydrotest_core.protocol.subschemas`.
 
     Yields:
-        The path of each object, and the object itself.
+        The path of each object, for `value_at`, and the object itself.
     """
-    open_ends: list[tuple[Path, Any]] = [((), data)]
+    open_ends: list[tuple[tuple[str | int, ...], Any]] = [((), data)]
     while open_ends:
         path, value = open_ends.pop()
         if isinstance(value, dict):

@@ -14,7 +14,7 @@ from hydrotest_core.protocol.lines import MAX_LINE_BYTES, Line, Problem, Problem
 
 __all__ = ["Block", "LineSplitter", "Oversize"]
 
-HEAD_BYTES = 2048
+_HEAD_BYTES = 2048
 """How much is kept of a line that is too long."""
 
 
@@ -154,7 +154,7 @@ class _Carry:
         self._kept.write(data)
         if self.size_bytes > self._max:
             with self._kept.getbuffer() as content:
-                self._head = bytes(content[: min(HEAD_BYTES, self._max)])
+                self._head = bytes(content[: min(_HEAD_BYTES, self._max)])
                 self._hash.update(content)
             self._kept = io.BytesIO()
 

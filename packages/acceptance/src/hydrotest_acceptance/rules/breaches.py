@@ -29,6 +29,7 @@ __all__ = [
     "dotted",
     "kind_of",
     "quoted",
+    "shortened",
     "shown",
 ]
 
@@ -93,7 +94,11 @@ def shown(value: Any, show: Show, limit: int = MAX_TEXT) -> str:
 
     Redacted first and cut afterwards: half a secret would no longer be recognised.
     """
-    text = show(quoted(value))
+    return shortened(show(quoted(value)), limit)
+
+
+def shortened(text: str, limit: int = MAX_TEXT) -> str:
+    """Return at most `limit` characters of a text, the last an ellipsis where it was cut."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -255,7 +260,8 @@ class Breaches:
         return Where(
             stream=stream.name if stream else None,
             namespace=stream.namespace if stream else None,
-            path=path or None,
+            # Fields may be named by data: a map of tokens, say.
+            path=self.show(path) or None,
             command=self._command,
         )
 

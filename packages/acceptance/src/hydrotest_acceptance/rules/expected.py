@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from hydrotest_core.protocol import MISSING, value_at
+from hydrotest_core.protocol import value_at
 from hydrotest_core.run.findings import Judgement
 
-from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, as_is, dotted, quoted, shown
+from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, as_is, dotted, shown
 from hydrotest_acceptance.rules.canonical import canonical, differences, ignore, plain
 from hydrotest_acceptance.rules.catalogue import EXPECTED_ORDER, EXPECTED_RECORDS, NO_OTHER_RECORDS
+from hydrotest_acceptance.rules.expected_in_order import ExpectedInOrderJudge
+from hydrotest_acceptance.rules.expected_pairs import Actual, Differences
 from hydrotest_acceptance.rules.keys import key_bytes, key_paths
 
 if TYPE_CHECKING:
@@ -27,19 +29,11 @@ if TYPE_CHECKING:
     from hydrotest_acceptance.rules.expected_file import ExpectedRecord
     from hydrotest_acceptance.rules.record_pass import Record, RecordJudge
 
-__all__ = ["ExpectedInOrderJudge", "ExpectedRecordsJudge", "expected_judge"]
+__all__ = ["ExpectedRecordsJudge", "expected_judge"]
 
 # Without a primary key the nearest record is looked for among so many.
 MAX_SAMPLE: Final = 50
 MAX_EXAMPLES: Final = 3
-MAX_DIFFERENCES: Final = 20
-
-
-class _Actual(NamedTuple):
-    """A record that came and that nothing expected."""
-
-    data: Any
-    place: Place
 
 
 def expected_judge(
@@ -77,49 +71,6 @@ def expected_judge(
     )
 
 
-class _Differences:
-    """Notes where records that stand for each other differ: findings of HT-READ-030."""
-
-    def __init__(self, stream: AirbyteStream, show: Show) -> None:
-        self.records = 0
-        self._show = show
-        self._stream_name = stream.name
-        self._places = Breaches(
-            EXPECTED_RECORDS, stream.descriptor, show=show, max_places=MAX_DIFFERENCES
-        )
-
-    def note(
-        self, wanted: ExpectedRecord, left: Any, actual: _Actual, *, extra_fields: bool = False
-    ) -> bool:
-        """Note all differences of one pair; return whether there are any."""
-        found = list(
-            islice(differences(left, actual.data, extra_fields=extra_fields), MAX_DIFFERENCES)
-        )
-        for path, got in found:
-            self._places.add(
-                dotted(path),
-                expected="the value of the expected record",
-                got=got,
-                place=actual.place,
-                text=self._pair(wanted, value_at(left, path), value_at(actual.data, path)),
-                hint="if the data of the account has changed, write the file anew; else see "
-                "what the connector does to this field",
-                waive=_waive_field(self._stream_name, path),
-            )
-        self.records += bool(found)
-        return bool(found)
-
-    def breaches(self) -> Breaches:
-        """Return what was noted, by path."""
-        return self._places
-
-    def _pair(self, wanted: ExpectedRecord, left: Any, right: Any) -> str:
-        texts = [
-            "nothing" if one is MISSING else shown(one, self._show, 60) for one in (left, right)
-        ]
-        return f"expected {texts[0]}, got {texts[1]} ({wanted.artifact}:{wanted.line})"
-
-
 class ExpectedRecordsJudge:
     """Judges HT-READ-030, -031 and -032 by the contents of records.
 
@@ -155,8 +106,8 @@ class ExpectedRecordsJudge:
         self._left = Counter(self._wanted)
         self._paths = key_paths(stream.source_defined_primary_key)
         self._by_key = {self._key(record.data) for record in expected} if self._paths else set()
-        self._relatives: dict[bytes, _Actual] = {}
-        self._others: list[_Actual] = []
+        self._relatives: dict[bytes, Actual] = {}
+        self._others: list[Actual] = []
         self._next = 0
         self._seen = 0
         self._unexpected = 0
@@ -174,15 +125,15 @@ class ExpectedRecordsJudge:
         if self._paths:
             key = self._key(record)
             if key in self._by_key and key not in self._relatives:
-                self._relatives[key] = _Actual(record, place)
+                self._relatives[key] = Actual(record, place)
                 return
         if len(self._others) < MAX_SAMPLE:
-            self._others.append(_Actual(record, place))
+            self._others.append(Actual(record, place))
 
     def judgements(self) -> tuple[Judgement, ...]:
         """Return what came of presence, of other records, and of the order."""
         missing = list(self._missing())
-        differing = _Differences(self._stream, self._show)
+        differing = Differences(self._stream, self._show)
         absent = Breaches(EXPECTED_RECORDS, self._stream.descriptor, show=self._show)
         relatives = self._relatives.copy()
         for n, wanted in enumerate(missing):
@@ -192,7 +143,7 @@ class ExpectedRecordsJudge:
             if relative is None:
                 self._note_absent(absent, wanted, self._nearest(left) if n < MAX_EXAMPLES else "")
             else:
-                actual = _Actual(plain(relative.data, self._ignored), relative.place)
+                actual = Actual(plain(relative.data, self._ignored), relative.place)
                 differing.note(wanted, left, actual)
         checked = len(self._expected)
         presence = Judgement(
@@ -233,7 +184,7 @@ class ExpectedRecordsJudge:
         if not isinstance(left, dict) or not self._others:
             return ""
         fields = {name: canonical(value) for name, value in left.items()}
-        best: tuple[int, _Actual | None] = (0, None)
+        best: tuple[int, Actual | None] = (0, None)
         for other in self._others:
             data = plain(other.data, self._ignored)
             shared = sum(
@@ -247,7 +198,7 @@ class ExpectedRecordsJudge:
         paths = ", ".join(dict.fromkeys(dotted(path) for path, _ in islice(found, 5)))
         return f" — nearest: {nearest.place.artifact}:{nearest.place.line}, differs in {paths}"
 
-    def _judge_others(self, count: int, examples: Sequence[_Actual]) -> Judgement:
+    def _judge_others(self, count: int, examples: Sequence[Actual]) -> Judgement:
         if self._extra_records:
             return Judgement(rule=NO_OTHER_RECORDS, skipped="expect_records.extra_records is true")
         breaches = Breaches(NO_OTHER_RECORDS, self._stream.descriptor, show=self._show)
@@ -281,74 +232,3 @@ class ExpectedRecordsJudge:
                 waive="expect_records:\n  exact_order: false",
             )
         return breaches.judgement(len(self._expected))
-
-
-class ExpectedInOrderJudge:
-    """Judges HT-READ-030 and -031 by position: the n-th record has the n-th expected's fields.
-
-    This is `extra_fields`: which record stands for which can only be told by position, for
-    without all its fields nothing else identifies a record.
-
-    Args:
-        stream: The stream, as discovered.
-        expected: Its records in the file.
-        ignored: What to leave out of the comparison.
-        show: Takes secrets out of example texts.
-    """
-
-    def __init__(
-        self,
-        stream: AirbyteStream,
-        expected: Sequence[ExpectedRecord],
-        *,
-        ignored: Ignored | None = None,
-        show: Show = as_is,
-    ) -> None:
-        self._expected = expected
-        self._ignored = ignored
-        self._seen = 0
-        self._differing = _Differences(stream, show)
-        self._others = Breaches(NO_OTHER_RECORDS, stream.descriptor, show=show)
-        self._stream = stream.descriptor
-        self._show = show
-
-    def see(self, record: Record, place: Place, /) -> None:
-        """Look at one record."""
-        position = self._seen
-        self._seen += 1
-        if position >= len(self._expected):
-            self._others.add(
-                expected=f"{len(self._expected)} records, as many as the file has",
-                got="more records",
-                place=place,
-                value=record,
-                hint="add them to the file; extra_fields goes only with extra_records: false",
-            )
-            return
-        wanted = self._expected[position]
-        actual = _Actual(plain(record, self._ignored), place)
-        left = plain(wanted.data, self._ignored)
-        self._differing.note(wanted, left, actual, extra_fields=True)
-
-    def judgements(self) -> tuple[Judgement, ...]:
-        """Return what came of presence, and of other records."""
-        checked = len(self._expected)
-        absent = Breaches(EXPECTED_RECORDS, self._stream, show=self._show)
-        for wanted in self._expected[self._seen :]:
-            absent.add(
-                expected=f"{checked} records, as many as the file has",
-                got="fewer records",
-                place=wanted,
-                value=wanted.data,
-                hint="records are compared by position; the missing one may stand before this",
-            )
-        found = (*absent.findings(checked), *self._differing.breaches().findings(checked))
-        return (
-            Judgement(rule=EXPECTED_RECORDS, findings=found, checked=checked),
-            self._others.judgement(self._seen),
-        )
-
-
-def _waive_field(stream: str, path: Sequence[str | int]) -> str:
-    name = quoted("/".join("*" if isinstance(step, int) else step for step in path))
-    return f"ignored_fields:\n  {quoted(stream)}:\n    - name: {name}\n      bypass_reason: …"

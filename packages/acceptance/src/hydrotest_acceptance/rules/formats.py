@@ -12,6 +12,7 @@ texts that the tests of this module list.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _DAYS: Final = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FEBRUARY: Final = 2
 _LEAP_DAY: Final = 29
 _MONTHS: Final = 12
+_NO_ZONE: Final = len("2021-01-02T03:04:05")
 
 
 def is_date_time(text: str) -> bool:
@@ -46,6 +48,27 @@ def is_date_time(text: str) -> bool:
     Year, month, day, hour, minute and second must be there and exist in the calendar;
     one digit may do for two, a blank for the `T`; a fraction and a zone may follow.
     """
+    return _is_common(text) or _is_lenient(text)
+
+
+def _is_common(text: str) -> bool:
+    """Return whether `text` is a timestamp in the form that nearly all have.
+
+    A quarter of what the whole rule costs, in code that runs for each value. `fromisoformat`
+    takes more than we do, so what it is given is of one shape.
+    """
+    if text[16:17] != ":" or text[7] != "-" or text[10] not in "T " or text[11:13] == "24":
+        return False
+    if len(text) != _NO_ZONE and not text.endswith(("Z", "+00:00")):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_lenient(text: str) -> bool:
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         return False

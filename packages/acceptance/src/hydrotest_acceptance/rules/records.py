@@ -15,6 +15,7 @@ from hydrotest_acceptance.rules.breaches import (
     as_is,
     dotted,
     kind_of,
+    shortened,
     shown,
 )
 from hydrotest_acceptance.rules.catalogue import RECORD_SCHEMA, USABLE_SCHEMA
@@ -70,7 +71,7 @@ class SchemaJudge:
             self._schema.add(
                 exc.path,
                 expected="a schema of draft 7 that stands on its own",
-                got=show(exc.reason),
+                got=shortened(show(exc.reason)),
                 hint="correct the stream's json_schema; until then its records can't be judged",
             )
 

@@ -114,7 +114,10 @@ class DataPointsJudge:
         self._checked += 1
         if self._absent:
             self._absent -= record_paths(record)
-        if self._null:
+        # A wide schema over narrow records must cost what the records cost.
+        if len(self._null) > len(record):
+            self._null -= _paths_with_values(record)
+        elif self._null:
             self._null -= {path for path in self._null if _has_value(record, path)}
 
     def judgements(self) -> tuple[Judgement]:
@@ -148,6 +151,22 @@ class DataPointsJudge:
         left = set(without)
         seen = {leaf.path for leaf in self._leaves if leaf.path not in left}
         yield from missing_leaves(self._leaves, seen)
+
+
+def _paths_with_values(record: Record) -> set[Path]:
+    """Return the paths under which some value isn't null."""
+    found: set[Path] = set()
+    pending: list[tuple[Path, Any]] = [((), record)]
+    while pending:
+        path, value = pending.pop()
+        if value is None:
+            continue
+        found.add(path)
+        if isinstance(value, dict):
+            pending += [((*path, name), child) for name, child in value.items()]
+        elif isinstance(value, list):
+            pending += [((*path, ITEM), child) for child in value]
+    return found
 
 
 def _has_value(record: Record, path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from hydrotest_acceptance.config import load_config
@@ -12,6 +13,7 @@ from hydrotest_acceptance.connector_files import ConnectorFiles
 from hydrotest_acceptance.judge import Judge
 from hydrotest_acceptance.parametrize import MissingSection
 from hydrotest_acceptance.plugin import JUDGE, SESSION, TIMEOUT_S
+from hydrotest_acceptance.rules.execution import judge_execution, one_message
 from hydrotest_core.protocol import MessageType
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from hydrotest_acceptance.config import AcceptanceConfig
     from hydrotest_acceptance.executor import Execution, Executor
-    from hydrotest_core.protocol import AirbyteCatalog, ConnectorSpecification
+    from hydrotest_core.protocol import AirbyteCatalog
     from hydrotest_core.redaction import SecretDict
 
 
@@ -85,18 +87,20 @@ def spec_execution(connector: Executor, inputs: Any) -> Execution:
 
 
 @pytest.fixture
-def actual_connector_spec(spec_execution: Execution) -> ConnectorSpecification:
-    """The connector's specification; without one there is nothing to judge."""
-    messages = spec_execution.messages(MessageType.SPEC)
-    if len(messages) != 1 or messages[0].spec is None:
-        pytest.skip("spec was not answered by exactly one SPEC message: see TestSpec::test_spec")
-    return messages[0].spec
+def actual_connector_spec(judge: Judge, spec_execution: Execution) -> Mapping[str, Any]:
+    """The connector's specification as it was said; without one, what is wrong is the verdict."""
+    lines = list(spec_execution.evidence.lines(MessageType.SPEC))
+    if len(lines) != 1:
+        judge(*spec_execution.seen([one_message(spec_execution.evidence, MessageType.SPEC)]))
+    spec: Mapping[str, Any] = msgspec.json.decode(lines[0].raw)["spec"]
+    return spec
 
 
 @pytest.fixture
-def connection_specification(actual_connector_spec: ConnectorSpecification) -> Mapping[str, Any]:
+def connection_specification(actual_connector_spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """The JSON schema of the connector's config."""
-    return actual_connector_spec.connection_specification
+    schema: Mapping[str, Any] = actual_connector_spec["connectionSpecification"]
+    return schema
 
 
 @pytest.fixture
@@ -108,12 +112,12 @@ def discover_execution(
 
 
 @pytest.fixture
-def discovered_catalog(discover_execution: Execution) -> AirbyteCatalog:
-    """The discovered catalog; without one there is nothing to judge."""
-    messages = discover_execution.messages(MessageType.CATALOG)
-    if len(messages) != 1 or messages[0].catalog is None:
-        pytest.skip(
-            "discover was not answered by exactly one CATALOG message: "
-            "see TestDiscovery::test_discover"
-        )
-    return messages[0].catalog
+def discovered_catalog(judge: Judge, discover_execution: Execution) -> AirbyteCatalog:
+    """The discovered catalog; without one, what is wrong is the verdict."""
+    catalogs = [message.catalog for message in discover_execution.messages(MessageType.CATALOG)]
+    if len(catalogs) != 1 or catalogs[0] is None:
+        evidence = discover_execution.evidence
+        judge.note(*discover_execution.seen(judge_execution(evidence)))
+        judge(*discover_execution.seen([one_message(evidence, MessageType.CATALOG)]))
+        pytest.fail("discover gave no catalog", pytrace=False)
+    return catalogs[0]

@@ -100,10 +100,10 @@ class TestBasicRead:
             extra_records=expect.extra_records if expect else True,
             must_cover=is_strict and expected is not None,
         )
-        judge.note(*judge_execution(read.evidence))
+        judge.note(*read.seen(judge_execution(read.evidence)))
         configured = msgspec.convert(catalog, ConfiguredAirbyteCatalog)
         show = connector.redactor(connector_config).redact_text
-        judge(*judge_read(read.evidence, configured, rules, show))
+        judge(*read.seen(judge_read(read.evidence, configured, rules, show)))
 
     def test_airbyte_trace_message_on_failure(
         self, inputs: Any, judge: Judge, connector: Executor, connector_config: SecretDict
@@ -114,5 +114,5 @@ class TestBasicRead:
         read = connector.read(
             connector_config, IMPOSSIBLE_CATALOG, deployment_mode=inputs.deployment_mode
         )
-        judge.note(*judge_execution(read.evidence, must_succeed=False))
-        judge(explains_failure(read.evidence))
+        judge.note(*read.seen(judge_execution(read.evidence, must_succeed=False)))
+        judge(*read.seen([explains_failure(read.evidence)]))

@@ -22,7 +22,7 @@ class TestConnection:
         self, inputs: Any, judge: Judge, connector: Executor, connector_config: SecretDict
     ) -> None:
         """`check` answers with the status that the settings expect."""
-        evidence = connector.check(connector_config, inputs.deployment_mode).evidence
+        check = connector.check(connector_config, inputs.deployment_mode)
         must_succeed = inputs.status == "succeed"
-        judge.note(*judge_execution(evidence, must_succeed=must_succeed))
-        judge(*answers_as_expected(evidence, inputs.status))
+        judge.note(*check.seen(judge_execution(check.evidence, must_succeed=must_succeed)))
+        judge(*check.seen(answers_as_expected(check.evidence, inputs.status)))

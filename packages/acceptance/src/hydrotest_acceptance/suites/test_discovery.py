@@ -22,13 +22,14 @@ class TestDiscovery:
     def test_discover(self, inputs: Any, judge: Judge, discover_execution: Execution) -> None:
         """`discover` is answered by one catalog of distinct streams."""
         evidence = discover_execution.evidence
-        judge.note(*judge_execution(evidence))
+        judge.note(*discover_execution.seen(judge_execution(evidence)))
         distinct = [
             rules.streams_are_distinct(message.catalog)
             for message in discover_execution.messages(MessageType.CATALOG)
             if message.catalog is not None
         ]
-        judge(one_message(evidence, MessageType.CATALOG), *distinct)
+        answered = one_message(evidence, MessageType.CATALOG)
+        judge(*discover_execution.seen([answered, *distinct]))
 
     def test_streams_have_valid_json_schemas(
         self, judge: Judge, discovered_catalog: AirbyteCatalog

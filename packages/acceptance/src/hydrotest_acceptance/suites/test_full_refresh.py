@@ -42,14 +42,13 @@ class TestFullRefresh:
         first = connector.read(connector_config, catalog, deployment_mode=mode)
         second = connector.read(connector_config, catalog, attempt=2, deployment_mode=mode)
         for execution in (first, second):
-            judge.note(*judge_execution(execution.evidence))
+            judge.note(*execution.seen(judge_execution(execution.evidence)))
         configured = msgspec.convert(catalog, ConfiguredAirbyteCatalog)
         ignored = {
             stream: [field.name for field in fields]
             for stream, fields in (inputs.ignored_fields or {}).items()
         }
-        judge(
-            second_read_holds_the_first(
-                first.evidence, second.evidence, configured.streams, ignored
-            )
+        compared = second_read_holds_the_first(
+            first.evidence, second.evidence, configured.streams, ignored
         )
+        judge(*first.seen([compared]))

@@ -62,8 +62,8 @@ class TestIncremental:
         first = connector.read(
             config, {"streams": streams}, deployment_mode=inputs.deployment_mode
         )
-        judge.note(*judge_execution(first.evidence))
-        judge.note(rules.has_records_and_states(first.evidence))
+        judge.note(*first.seen(judge_execution(first.evidence)))
+        judge.note(*first.seen([rules.has_records_and_states(first.evidence)]))
         judge.stop_if_failed()
         return first
 
@@ -85,9 +85,10 @@ class TestIncremental:
             deployment_mode=inputs.deployment_mode,
         )
         configured = _configured(incremental_streams)
-        judge.note(*judge_execution(second.evidence))
-        judge.note(rules.cursors_never_go_back(rules.checkpoints(first.evidence), configured))
-        judge(rules.records_follow_state(second.evidence, configured, state))
+        judge.note(*second.seen(judge_execution(second.evidence)))
+        points = rules.checkpoints(first.evidence)
+        judge.note(*first.seen([rules.cursors_never_go_back(points, configured)]))
+        judge(*second.seen([rules.records_follow_state(second.evidence, configured, state)]))
 
     def test_read_sequential_slices(
         self,
@@ -110,11 +111,9 @@ class TestIncremental:
                 state=point.state,
                 deployment_mode=inputs.deployment_mode,
             )
-            judge.note(*judge_execution(slice_read.evidence))
-            slices += [
-                rules.records_follow_state(slice_read.evidence, configured, point.state),
-                rules.rest_is_read(slice_read.evidence, point),
-            ]
+            judge.note(*slice_read.seen(judge_execution(slice_read.evidence)))
+            follow = rules.records_follow_state(slice_read.evidence, configured, point.state)
+            slices += slice_read.seen([follow, rules.rest_is_read(slice_read.evidence, point)])
         judge(*combine(slices))
 
     def test_state_with_abnormally_large_values(
@@ -145,5 +144,6 @@ class TestIncremental:
             state=state,
             deployment_mode=inputs.deployment_mode,
         )
-        judge.note(*judge_execution(read.evidence))
-        judge(rules.nothing_after_future_state(read.evidence, rules.streams_of(state)))
+        judge.note(*read.seen(judge_execution(read.evidence)))
+        nothing = rules.nothing_after_future_state(read.evidence, rules.streams_of(state))
+        judge(*read.seen([nothing]))
