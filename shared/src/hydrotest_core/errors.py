@@ -80,7 +80,7 @@ class UsageError(HydrotestError):
 
 
 class SettingsError(UsageError):
-    """A settings file has mistakes; `facts["mistakes"]` lists them all as text lines."""
+    """A settings file has mistakes; `facts["mistakes"]` lists them all."""
 
     def __str__(self) -> str:
         lines = "\n".join(f"  {line}" for line in self.facts.get("mistakes", ()))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import tarfile
 
 import pytest
-
 from hydrotest_core.connector.dockerfile import BuildContext
 from hydrotest_core.connector.sources import SourceFile
 from hydrotest_core.errors import ConnectorFolderError
@@ -76,14 +75,16 @@ def test_the_packed_files_depend_on_contents_alone(tmp_path):
 
     with docker_context.packed(context) as spool, tarfile.open(fileobj=spool) as tar:
         entries = {entry.name: (entry.mode, entry.mtime, entry.uid) for entry in tar}
-        dockerfile = tar.extractfile("Dockerfile").read()
+        dockerfile = tar.extractfile("Dockerfile")
+        assert dockerfile is not None
+        text = dockerfile.read()
 
     assert entries == {
         "Dockerfile": (0o644, 0, 0),
         "constraints.txt": (0o644, 0, 0),
         "code/run.sh": (0o755, 0, 0),
     }
-    assert dockerfile == b"FROM scratch"
+    assert text == b"FROM scratch"
 
 
 def test_a_folders_own_dockerfile_is_packed_once(tmp_path):

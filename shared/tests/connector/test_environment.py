@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-
 from hydrotest_core.connector.environment import resolve_process
 from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.installer import Installer, find_uv
@@ -23,7 +22,7 @@ version = "1.2.3"
 [project.scripts]
 source-tiny = "source_tiny:main"
 """
-_BACKEND = '''
+_BACKEND = """
 import pathlib
 import zipfile
 
@@ -43,7 +42,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         for file, text in {**files, f"{INFO}/RECORD": record}.items():
             wheel.writestr(file, text)
     return name
-'''
+"""
 _CODE = """
 import sys
 
@@ -90,9 +89,7 @@ def offline(monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
 
 
-@pytest.mark.parametrize(
-    "uv", [pytest.param(find_uv(), id="uv"), pytest.param(None, id="pip")]
-)
+@pytest.mark.parametrize("uv", [pytest.param(find_uv(), id="uv"), pytest.param(None, id="pip")])
 def test_a_package_folder_becomes_a_program_that_runs(tmp_path, uv):
     folder = a_package(tmp_path)
     before = sorted(path.name for path in folder.iterdir())

@@ -3,9 +3,9 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from typing import Any
 
 import pytest
-
 from hydrotest_core.connector.environment_store import EnvironmentPlan, ensure_environment
 from hydrotest_core.connector.installer import find_interpreter
 from hydrotest_core.connector.sources import source_files
@@ -15,16 +15,14 @@ from hydrotest_core.errors import BuildFailed
 class FakeInstaller:
     """Makes folders that look like environments, and counts."""
 
-    name = "fake"
-
     def __init__(self, failure=None, takes_s=0.0):
+        self.name = "fake"
+        self.progress = None
         self.failure = failure
         self.takes_s = takes_s
         self.made = 0
-        self.requirements = []
+        self.requirements: list[str] = []
         self.constraints = None
-        self.told = []
-        self.progress = self.told.append
 
     def make(self, directory, interpreter, *, what):
         self.made += 1
@@ -41,6 +39,10 @@ class FakeInstaller:
             (directory / "lib" / "python3.11" / "site-packages" / name).mkdir(parents=True)
 
 
+def an_installer(**settings) -> Any:
+    return FakeInstaller(**settings)
+
+
 def a_plan(**changes):
     plan = EnvironmentPlan(
         connector="source-x", interpreter=find_interpreter(None), requirements=("x==1",)
@@ -54,7 +56,7 @@ def entries(home):
 
 
 def test_an_environment_is_made_once(tmp_path):
-    installer = FakeInstaller()
+    installer = an_installer()
 
     first = ensure_environment(a_plan(), tmp_path, installer)
     second = ensure_environment(a_plan(connector="other-name"), tmp_path, installer)
@@ -94,7 +96,7 @@ def test_a_copy_of_the_sources_is_installed_and_taken_away_again(tmp_path):
     folder.mkdir()
     for name in ("main.py", "pyproject.toml"):
         (folder / name).write_text("")
-    installer = FakeInstaller()
+    installer = an_installer()
 
     made = ensure_environment(
         a_plan(requirements=(), sources=tuple(source_files(folder)), constraints="a==1\n"),
@@ -110,7 +112,7 @@ def test_a_copy_of_the_sources_is_installed_and_taken_away_again(tmp_path):
 
 @pytest.mark.parametrize("harm", ["no marker", "broken marker", "no python"])
 def test_what_is_not_whole_is_made_anew(tmp_path, harm):
-    made = ensure_environment(a_plan(), tmp_path, FakeInstaller())
+    made = ensure_environment(a_plan(), tmp_path, an_installer())
     if harm == "no marker":
         (made.directory / "environment.json").unlink()
     elif harm == "broken marker":
@@ -120,7 +122,7 @@ def test_what_is_not_whole_is_made_anew(tmp_path, harm):
         (made.directory / "bin" / "python").symlink_to("/gone/python")
     leftover = made.directory / "leftover"
     leftover.touch()
-    installer = FakeInstaller()
+    installer = an_installer()
 
     again = ensure_environment(a_plan(), tmp_path, installer)
 
@@ -140,14 +142,14 @@ def test_what_is_not_whole_is_made_anew(tmp_path, harm):
 )
 def test_a_failure_leaves_nothing_behind_and_the_next_try_works(tmp_path, failure, raised):
     with pytest.raises(raised):
-        ensure_environment(a_plan(), tmp_path, FakeInstaller(failure))
+        ensure_environment(a_plan(), tmp_path, an_installer(failure=failure))
 
     assert entries(tmp_path) == []
-    assert not ensure_environment(a_plan(), tmp_path, FakeInstaller()).is_reused
+    assert not ensure_environment(a_plan(), tmp_path, an_installer()).is_reused
 
 
 def test_of_several_that_need_it_one_makes_it_and_the_others_wait(tmp_path):
-    installer = FakeInstaller(takes_s=0.2)
+    installer = an_installer(takes_s=0.2)
     found = []
 
     def need_it():

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.image_plan import INPUTS_LABEL, ImageState, plan_image
 from hydrotest_core.connector.recipe import recipe_of
@@ -16,7 +15,7 @@ def facts(identity="sha256:1", labels=None):
     )
 
 
-class FakeImages:
+class FakeImages(docker_images.Images):  # type: ignore[misc,name-defined] # may be skipped
     """An engine that has some images, and may get others."""
 
     def __init__(self, present=None, pullable=None):
@@ -28,7 +27,8 @@ class FakeImages:
 
     def pull(self, reference, progress):
         if str(reference) not in self.pullable:
-            raise ImageUnavailable("An image couldn't be pulled.", reason="denied")
+            message = "An image couldn't be pulled."
+            raise ImageUnavailable(message, reason="denied")
         self.present[str(reference)] = self.pullable[str(reference)]
         return self.present[str(reference)]
 

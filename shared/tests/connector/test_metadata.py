@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from hydrotest_core.connector.metadata import Metadata, read_metadata
 from hydrotest_core.errors import SettingsError
 
@@ -16,6 +15,14 @@ data:
   ab_internal: {ql: 400}
   remoteRegistries: {pypi: {enabled: true, packageName: airbyte-source-faker}}
   tags: [cdk:python, language:python]
+"""
+_OF_OTHER_KINDS = """
+data:
+  dockerRepository: 7
+  tags: language:x
+  ab_internal: [1]
+  remoteRegistries: no
+  connectorBuildOptions: {baseImage: []}
 """
 
 
@@ -45,8 +52,7 @@ def test_the_fields_that_decide_something_are_read(tmp_path):
         "data: 7",
         "[1, 2]",
         "other: {}",
-        "data:\n  dockerRepository: 7\n  tags: language:x\n  ab_internal: [1]\n"
-        "  remoteRegistries: no\n  connectorBuildOptions: {baseImage: []}\n",
+        _OF_OTHER_KINDS,
     ],
     ids=["data is a number", "a list", "no data", "each field of another kind"],
 )

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-
 from hydrotest_core.connector.folder import ConnectorFolder, ConnectorKind
 from hydrotest_core.connector.recipe import recipe_of
 from hydrotest_core.errors import ConnectorFolderError, UsageError
 
 _DIGEST = "sha256:" + "ab" * 32
+_CDK_IMAGE = f"x.io/airbyte/source-declarative-manifest:7.1.0@{_DIGEST}"
 _METADATA = """
 data:
   dockerRepository: localhost:5000/org/source-x
@@ -62,9 +62,7 @@ def test_dev_is_the_requirement_where_there_is_one(tmp_path):
     ids=["requirement", "release", "reference", "digest", "tag"],
 )
 def test_a_named_version_of_a_package(tmp_path, value, requirement, image, is_built):
-    connector = a_connector(
-        tmp_path, f"versions: {{latest: {value!r}}}", pyproject__toml=""
-    )
+    connector = a_connector(tmp_path, f"versions: {{latest: {value!r}}}", pyproject__toml="")
 
     recipe = recipe_of(connector, "latest")
 
@@ -159,8 +157,7 @@ def test_a_named_version_that_is_nothing_is_refused(tmp_path):
         ("cdk: 6.0.0", _METADATA, "6.0.0"),
         (
             "",
-            "data: {connectorBuildOptions: {baseImage: 'x.io/airbyte/source-declarative-manifest:"
-            f"7.1.0@{_DIGEST}'}}}}",
+            f"data: {{connectorBuildOptions: {{baseImage: '{_CDK_IMAGE}'}}}}",
             "7.1.0",
         ),
         ("", "data: {connectorBuildOptions: {baseImage: 'airbyte/other:7.1.0'}}", "7.39.1"),

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from hydrotest_core.connector.references import ImageRef
 from hydrotest_core.errors import UsageError
+from hypothesis import given
+from hypothesis import strategies as st
 
 _DIGEST = "sha256:" + "ab" * 32
 

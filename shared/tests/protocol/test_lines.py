@@ -295,10 +295,6 @@ BAD_MESSAGES = {
         a_message("LOG", log={"level": "info\n", "message": "m"}),
         "`log.level` has a value that the protocol doesn't know: 'info\\n'.",
     ),
-    "a second stream without sync modes": (
-        a_message("CATALOG", catalog={"streams": [STREAM, {**STREAM, "supported_sync_modes": []}]}),
-        "`catalog.streams[1].supported_sync_modes` must not be empty.",
-    ),
     "a time beyond all floats": (
         b'{"type":"TRACE","trace":{"type":"ERROR","emitted_at":%b}}' % (b"9" * 400),
         "`trace.emitted_at`: Number out of range.",

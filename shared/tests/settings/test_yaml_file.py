@@ -147,8 +147,13 @@ def test_a_tagged_key_is_refused(write, key):
             "a: !!bool maybe\n",
             "1:4: looks like true or false but isn't one (a) hint: put it in quotes",
         ),
+        ("a: !!int\n", "1:4: looks like a whole number but isn't one (a) hint: put it in quotes"),
+        (
+            "a: !!timestamp x\n",
+            "1:4: looks like a date but isn't one (a) hint: put it in quotes",
+        ),
     ],
-    ids=["date", "int", "bool"],
+    ids=["date", "int", "bool", "empty-int", "tagged-date"],
 )
 def test_a_scalar_that_is_not_what_it_looks_like_is_told(write, text, mistake):
     assert mistakes_of(write(text)) == [mistake]

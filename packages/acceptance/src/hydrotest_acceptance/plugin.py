@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
             )
             session = AcceptanceSession.open(options, settings)
             os.environ[HOST_FOR_CONNECTOR] = session.host_for_connector
+            _end_as_by_ctrl_c()
             controller = Controller(config, session, settings)
             config.pluginmanager.register(controller, "hydrotest-controller")
     except UsageError as exc:
@@ -125,6 +127,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = session
     config.add_cleanup(session.close)
     _register_users_module(config, folder)
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Let SIGTERM and SIGHUP, which CI sends, end the run as Ctrl-C does: with all it has."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _register_users_module(config: pytest.Config, folder: Path) -> None:
@@ -171,7 +179,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from hydrotest_acceptance.parametrize import parameters, section_of  # noqa: PLC0415
 
     section = section_of(metafunc.cls)
-    metafunc.parametrize("inputs", parameters(metafunc.config.stash[CONFIG], section))
+    entries = parameters(metafunc.config.stash[CONFIG], section)
+    metafunc.parametrize("inputs", entries, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

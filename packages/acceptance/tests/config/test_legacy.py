@@ -98,6 +98,14 @@ def test_future_state_path_and_reason_beside_the_other_inputs_are_taken(load):
     assert config.warnings == ()
 
 
+def test_the_oldest_name_of_the_future_state_is_found(load):
+    config = load(FIRST_FORM.replace("future_state_path", "state_path"))
+
+    (entry,) = config.section("incremental").tests
+    assert entry.future_state.future_state_path == "abnormal.json"
+    assert [warning.line for warning in config.warnings] == [2, 10]
+
+
 def test_future_state_path_beside_a_future_state_is_a_mistake(load):
     with pytest.raises(SettingsError, match="unknown key 'future_state_path'"):
         load(FRAME + "  incremental: {tests: [{future_state_path: a, future_state: {}}]}\n")
@@ -109,6 +117,7 @@ def test_future_state_path_beside_a_future_state_is_a_mistake(load):
         ("incremental", "cursor_paths: {users: [updated_at]}"),
         ("incremental", "threshold_days: 3"),
         ("basic_read", "validate_output_from_all_streams: true"),
+        ("connection", "invalid_config_path: integration_tests/invalid_config.json"),
     ],
     ids=lambda text: text.split(":")[0],
 )

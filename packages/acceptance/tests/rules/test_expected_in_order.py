@@ -5,7 +5,7 @@ from hydrotest_acceptance.rules.canonical import ignore
 from hydrotest_acceptance.rules.expected_file import ExpectedRecord
 from hydrotest_acceptance.rules.expected_in_order import ExpectedInOrderJudge
 from hydrotest_acceptance.rules.record_pass import RecordPass
-from hydrotest_core.connector.evidence import RecordLine
+from hydrotest_core.connector.records import RecordLine
 from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
 from hydrotest_core.run.findings import Outcome
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hydrotest_acceptance.rules.keys import PrimaryKeyJudge, key_bytes
 from hydrotest_acceptance.rules.record_pass import RecordPass
-from hydrotest_core.connector.evidence import RecordLine
+from hydrotest_core.connector.records import RecordLine
 from hydrotest_core.protocol import MISSING, AirbyteStream, StreamDescriptor, SyncMode
 from hydrotest_core.run.findings import Outcome, Severity
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 from hydrotest_acceptance.rules.record_pass import RecordPass
-from hydrotest_core.connector.evidence import RecordLine
+from hydrotest_core.connector.records import RecordLine
 from hydrotest_core.protocol import StreamDescriptor
 from hydrotest_core.run.findings import Judgement, Outcome, Rule
 
@@ -15,7 +15,7 @@ STREAM = StreamDescriptor("users", "public")
 
 @dataclass
 class Collector:
-    seen: list = field(default_factory=list)
+    seen: list[object] = field(default_factory=list)
 
     def see(self, record, place, /):
         self.seen.append((place.line, record))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hydrotest_acceptance.rules.record_pass import RecordPass
 from hydrotest_acceptance.rules.records import SchemaJudge
-from hydrotest_core.connector.evidence import RecordLine
+from hydrotest_core.connector.records import RecordLine
 from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
 from hydrotest_core.run.findings import Outcome
 
@@ -151,7 +151,7 @@ def test_a_schema_that_cannot_be_used_is_a_finding_and_its_records_are_skipped(j
 
 
 def test_a_record_nested_deeper_than_can_be_judged_fails(judge_of):
-    record: dict = {}
+    record: dict[str, object] = {}
     for _ in range(300):
         record = {"a": record}
 

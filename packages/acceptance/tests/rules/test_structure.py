@@ -5,7 +5,7 @@ import pytest
 from hydrotest_acceptance.rules import structure
 from hydrotest_acceptance.rules.record_pass import RecordPass
 from hydrotest_acceptance.rules.structure import DataPointsJudge, StructureJudge
-from hydrotest_core.connector.evidence import RecordLine
+from hydrotest_core.connector.records import RecordLine
 from hydrotest_core.errors import ProtocolViolation
 from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
 from hydrotest_core.run.findings import Outcome, Severity

@@ -150,7 +150,7 @@ def test_a_schema_that_cannot_be_used_says_where_and_why(schema, path):
 
 
 def test_a_schema_deeper_than_can_be_read_is_unusable():
-    schema: dict = {}
+    schema: dict[str, object] = {}
     for _ in range(5000):
         schema = {"properties": {"a": schema}}
 

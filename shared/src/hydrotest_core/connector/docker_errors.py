@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import docker
 import docker.errors
@@ -50,6 +52,7 @@ def open_client(address: str, timeout_s: int = SILENCE_S) -> docker.APIClient:
     """
     settings = docker.utils.kwargs_from_env()
     try:
+        _knock(address, timeout_s)
         return docker.APIClient(
             base_url=address, tls=settings.get("tls") or False, timeout=timeout_s
         )
@@ -57,6 +60,15 @@ def open_client(address: str, timeout_s: int = SILENCE_S) -> docker.APIClient:
         message = "No Docker engine answers."
         hint = "start Docker, set DOCKER_HOST, or use the process runner: --runner process"
         raise EngineUnavailable(message, engine=address, reason=exc, hint=hint) from exc
+
+
+def _knock(address: str, timeout_s: int) -> None:
+    """See that somebody listens: where nobody does, the SDK leaves its socket open."""
+    parts = urlsplit(address)
+    if parts.scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(timeout_s)
+            one.connect(parts.path)
 
 
 @contextlib.contextmanager

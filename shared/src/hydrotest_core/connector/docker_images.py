@@ -172,16 +172,16 @@ class Images:
 
 
 def _follow(events: Iterator[Mapping[str, Any]], heartbeat: Heartbeat) -> str | None:
-    """Read a build's or a pull's events to the end; return the error it ended with, if any."""
+    """Read a build's or a pull's events to the end; return the error among them, if any."""
+    error = None
+    # To the end even after an error: what is left unread keeps the connection open.
     for event in events:
         if "error" in event:
-            heartbeat.line(str(event["error"]))
-            return str(event["error"]).strip()
-        # A pull repeats its progress many times a second; only the words matter.
-        text = event.get("stream") or event.get("status") or ""
+            error = str(event["error"]).strip()
+        text = event.get("error") or event.get("stream") or event.get("status") or ""
         for line in str(text).splitlines():
             heartbeat.line(line, is_milestone=line.startswith("Step "))
-    return None
+    return error
 
 
 def _not_pulled(reference: ImageRef, reason: str) -> ImageUnavailable:

@@ -131,17 +131,17 @@ def resolve_image(
     """
     from hydrotest_core.connector.docker_images import open_images  # noqa: PLC0415 - SDK
 
-    with open_images(client) as images:
-        if isinstance(target, (str, ImageRef)):
-            reference = ImageRef.parse(target) if isinstance(target, str) else target
-            hint = f"try `docker pull {reference}`"
-            said = reference.tag or reference.digest or "latest"
-            return _resolved(reference.name, said, reference, images.find(reference), hint)
+    if isinstance(target, (str, ImageRef)):
+        reference = ImageRef.parse(target) if isinstance(target, str) else target
+        name, said = reference.name, reference.tag or reference.digest or "latest"
+        hint = f"try `docker pull {reference}`"
+    else:
         recipe = recipe_of(target, version)
-        command = f"hydrotest build {target.name}"
-        command += "" if version == DEV else f" --version {version}"
-        hint = f"run `{command}`" if recipe.is_built else f"try `docker pull {recipe.image}`"
-        return _resolved(target.name, version, recipe.image, images.find(recipe.image), hint)
+        name, said, reference = target.name, version, recipe.image
+        command = f"hydrotest build {name}" + (f" --version {said}" if said != DEV else "")
+        hint = f"run `{command}`" if recipe.is_built else f"try `docker pull {reference}`"
+    with open_images(client) as images:
+        return _resolved(name, said, reference, images.find(reference), hint)
 
 
 def ensure_image(

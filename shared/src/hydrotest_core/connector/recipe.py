@@ -157,7 +157,7 @@ def _from_folder(folder: ConnectorFolder, version: str, sources: Path) -> Recipe
         version=version,
         release=release or version,
         kind=folder.kind,
-        image=folder.image.with_tag(version),
+        image=folder.image.with_version(version),
         sources=sources,
     )
 
@@ -169,7 +169,7 @@ def _pinned(folder: ConnectorFolder, version: str, requirement: str) -> Recipe:
         version=version,
         release=release.strip(" =") if pin else folder.metadata.docker_image_tag or version,
         kind=ConnectorKind.PYTHON,
-        image=folder.image.with_tag(version),
+        image=folder.image.with_version(version),
         requirement=requirement.strip(),
     )
 

@@ -6,9 +6,8 @@ Source: Airbyte protocol, as published in `airbyte-protocol-models` 0.18.
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta
 
 from hydrotest_core.protocol.wire import WireStruct
 
@@ -62,7 +61,8 @@ class AirbyteStream(WireStruct, frozen=True, kw_only=True):
 
     Attributes:
         json_schema: The JSON schema of the stream's records.
-        supported_sync_modes: At least one.
+        supported_sync_modes: At least one, which a rule judges: the rest of the
+            catalog is worth reading without.
         source_defined_cursor: The source sets the cursor, nobody else may.
         default_cursor_field: Path to the cursor's field, `["updated_at"]`.
         source_defined_primary_key: Paths to the key's parts, `[["id"], ["meta", "rev"]]`.
@@ -72,7 +72,7 @@ class AirbyteStream(WireStruct, frozen=True, kw_only=True):
 
     name: str
     json_schema: dict[str, Any]
-    supported_sync_modes: Annotated[list[SyncMode], Meta(min_length=1)]
+    supported_sync_modes: list[SyncMode]
     source_defined_cursor: bool | None = None
     default_cursor_field: list[str] | None = None
     source_defined_primary_key: list[list[str]] | None = None

@@ -96,7 +96,7 @@ class LineSplitter:
                 del lines[0]
             else:
                 lines[0] = whole
-        found += self._blocks(lines, is_ascii=is_ascii)
+        found += self._blocks(lines, is_ascii=is_ascii, is_short=len(data) <= self._max)
         self._carry.add(rest)
         return found
 
@@ -112,10 +112,12 @@ class LineSplitter:
             return whole
         return Block(self._next - 1, [whole], is_ascii)
 
-    def _blocks(self, lines: list[bytes], *, is_ascii: bool) -> list[Block | Oversize]:
+    def _blocks(
+        self, lines: list[bytes], *, is_ascii: bool, is_short: bool
+    ) -> list[Block | Oversize]:
         if not lines:
             return []
-        if max(map(len, lines)) <= self._max:
+        if is_short or max(map(len, lines)) <= self._max:
             block = Block(self._next, lines, is_ascii)
             self._next += len(lines)
             return [block]

@@ -7,11 +7,10 @@ never passes on nothing: without anything to judge its verdict is `INCONCLUSIVE`
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 
 import msgspec
 
-__all__ = ["Example", "Finding", "Judgement", "Outcome", "Rule", "Severity", "Verdict", "Where", "worst"]
+__all__ = ["Example", "Finding", "Judgement", "Outcome", "Rule", "Severity", "Verdict", "Where"]
 
 
 class Severity(enum.StrEnum):
@@ -165,10 +164,3 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     executions: tuple[str, ...] = ()
     rerun: str = ""
 
-
-_ORDER = (Outcome.PASSED, Outcome.SKIPPED, Outcome.INCONCLUSIVE, Outcome.FAILED)
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return the outcome that decides for all; nothing at all is inconclusive."""
-    return max(outcomes, key=_ORDER.index, default=Outcome.INCONCLUSIVE)

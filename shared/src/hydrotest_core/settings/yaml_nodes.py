@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
@@ -157,7 +157,8 @@ class NodeReader:
             return None
         try:
             return self._scalars.construct_object(yaml.ScalarNode(tag, event.value))
-        except (ValueError, KeyError):
+        except (ValueError, LookupError, AttributeError, OverflowError):
+            # What PyYAML's constructors trip over when a tag or a pattern promised too much.
             self._add(event, f"looks like {_KINDS[tag]} but isn't one", "put it in quotes")
             return None
 
@@ -246,7 +247,7 @@ class NodeReader:
             )
         )
 
-    def _stop(self, event: Any, message: str, hint: str = "") -> None:
+    def _stop(self, event: Any, message: str, hint: str = "") -> NoReturn:
         self._add(event, message, hint)
         raise _Stopped
 

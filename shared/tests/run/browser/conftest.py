@@ -40,10 +40,13 @@ def why_not():
 
 
 def pytest_collection_modifyitems(items):
-    reason = why_not()
-    for item in items:
-        if reason and HERE in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    """Skip this folder's tests without a browser; `HYDROTEST_REQUIRE_BROWSER=1` forbids that."""
+    ours = [item for item in items if HERE in item.path.parents]
+    reason = why_not() if ours else ""
+    if reason and os.environ.get("HYDROTEST_REQUIRE_BROWSER") == "1":
+        pytest.exit(f"HYDROTEST_REQUIRE_BROWSER=1, but {reason}", returncode=3)
+    for item in ours if reason else ():
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,9 @@ DEPRECATED: Final = {
     "acceptance_tests.basic_read.tests[].validate_output_from_all_streams": (
         "validate_output_from_all_streams is ignored: streams without data go to empty_streams"
     ),
+    "acceptance_tests.connection.tests[].invalid_config_path": (
+        "invalid_config_path is ignored: give an entry of its own, with status: failed"
+    ),
 }
 """Keys that CAT once knew and that do nothing now."""
 
@@ -90,12 +93,21 @@ class _Editor:
         for name, section in sections.items():
             if not isinstance(section, dict) or name == "client_container_config":
                 continue
-            marks = self.marks.at(["acceptance_tests", name])
+            path: list[str | int] = ["acceptance_tests", name]
+            marks = self.marks.at(path)
             self._drop_unknown_frame_keys(name, section)
             entries = section.get("tests")
             for index, entry in enumerate(entries if isinstance(entries, list) else []):
                 if name == "incremental" and isinstance(entry, dict):
+                    self._rename_state_path(entry, [*path, "tests", index])
                     _gather_future_state(entry, marks.at(["tests", index]))
+
+    def _rename_state_path(self, entry: dict[str, Any], path: list[str | int]) -> None:
+        old, new = "state_path", "future_state_path"
+        if old in entry and new not in entry:
+            self._warn([*path, old], f"{old} is called {new} now")
+            mapping = _Mapping(entry, self.marks.at(path))
+            mapping.give(old, mapping, new)
 
     def _drop_unknown_frame_keys(self, name: str, section: dict[str, Any]) -> None:
         for key in [key for key in section if key not in _SECTION_KEYS]:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -16,31 +19,58 @@ if TYPE_CHECKING:
 __all__ = ["Ignored", "canonical", "differences", "fingerprint", "ignore", "plain", "without"]
 
 _ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
-_END: Final = ""
-_ANY: Final = "*"
+_GLOB: Final = re.compile(r"[*?\[]")
 
-Ignored: TypeAlias = dict[str, Any]
-"""A tree of path steps; the step "" marks the end of a path that is ignored."""
+
+@dataclass(slots=True)
+class Ignored:
+    """Paths that are left out, as a tree of their steps.
+
+    Attributes:
+        steps: What lies below, by the name of a field or the number of an item.
+        patterns: What lies below, by a pattern that names match.
+        is_end: A path ends here, and what stands here is left out.
+    """
+
+    steps: dict[str, Ignored] = field(default_factory=dict)
+    patterns: dict[str, tuple[re.Pattern[str], Ignored]] = field(default_factory=dict)
+    is_end: bool = False
+
+    def add(self, path: Sequence[str]) -> None:
+        """Take in a path, step by step."""
+        node = self
+        for step in path:
+            if _GLOB.search(step):
+                compiled = re.compile(fnmatch.translate(step))
+                node = node.patterns.setdefault(step, (compiled, Ignored()))[1]
+            else:
+                node = node.steps.setdefault(step, Ignored())
+        node.is_end = True
+
+    def below(self, step: str) -> Iterator[Ignored]:
+        """Yield what the paths say of the field or item of this name."""
+        if step in self.steps:
+            yield self.steps[step]
+        for pattern, node in self.patterns.values():
+            if pattern.match(step):
+                yield node
 
 
 def ignore(paths: Iterable[str | Sequence[str]]) -> Ignored:
     """Return a tree of paths, given as `ignored_fields` writes them or as their steps.
 
-    `a/b` is field `b` of `a`. `*` stands for any one field or any place in an array,
-    a number for that place.
+    `a/b` is field `b` of `a`. In a step `*` stands for any characters, so that `a/*/b`
+    enters each item of a list and `a/time_*` is many fields; a number is one item.
     """
-    tree: Ignored = {}
+    tree = Ignored()
     for path in paths:
-        node = tree
-        for step in path.strip("/").split("/") if isinstance(path, str) else path:
-            node = node.setdefault(step, {})
-        node[_END] = {}
+        tree.add(path.strip("/").split("/") if isinstance(path, str) else path)
     return tree
 
 
 def plain(value: Any, ignored: Ignored | None = None) -> Any:
     """Return a copy of a decoded value with whole floats as integers and ignored paths left out."""
-    return _plain(value, (ignored,) if ignored else ())
+    return _plain(value, (ignored,) if ignored is not None else ())
 
 
 def _plain(value: Any, trees: tuple[Ignored, ...]) -> Any:
@@ -50,28 +80,25 @@ def _plain(value: Any, trees: tuple[Ignored, ...]) -> Any:
     if kind is dict:
         if not trees:
             return {name: _plain(child, ()) for name, child in value.items()}
-        below = ((name, child, _below(trees, name)) for name, child in value.items())
-        return {name: _plain(child, sub) for name, child, sub in below if not _ends(sub)}
+        return dict(_kept(value.items(), trees))
     if kind is list:
         if not trees:
             return [_plain(child, ()) for child in value]
-        items = ((child, _below(trees, str(n))) for n, child in enumerate(value))
-        return [_plain(child, sub) for child, sub in items if not _ends(sub)]
+        return [child for _, child in _kept(enumerate(value), trees)]
     return value
 
 
-def _below(trees: tuple[Ignored, ...], step: str) -> tuple[Ignored, ...]:
-    # A field may be called "", which is the mark of an end: it can't be ignored by name.
-    steps = (step, _ANY) if step != _END else (_ANY,)
-    return tuple(tree[one] for tree in trees for one in steps if one in tree)
-
-
-def _ends(trees: tuple[Ignored, ...]) -> bool:
-    return any(_END in tree for tree in trees)
+def _kept(
+    parts: Iterable[tuple[Any, Any]], trees: tuple[Ignored, ...]
+) -> Iterator[tuple[Any, Any]]:
+    for step, child in parts:
+        below = tuple(node for tree in trees for node in tree.below(str(step)))
+        if not any(node.is_end for node in below):
+            yield step, _plain(child, below)
 
 
 def without(value: Any, paths: Sequence[Sequence[str]]) -> Any:
-    """Return a value without what stands at these paths; `*` as a step is any one."""
+    """Return a value without what stands at these paths, steps as in `ignore`."""
     return plain(value, ignore(paths)) if paths else value
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from hydrotest_core.protocol import MISSING, schema_at, schema_types
+from hydrotest_core.protocol import MISSING, Missing, schema_at, types_at
 from hydrotest_core.protocol.subschemas import subschemas
 from hydrotest_core.run.findings import Finding, Judgement, Rule, Where
 
@@ -219,10 +219,10 @@ def primary_key_types_fit(catalog: AirbyteCatalog) -> Judgement:
     """Judge the declared type of each part of each primary key."""
     findings = []
     for stream, path in _key_parts(catalog):
-        declared = schema_at(_schema(stream), path)
-        if declared is MISSING:
+        declared = types_at(_schema(stream), path)
+        if isinstance(declared, Missing):
             continue  # `primary_keys_are_declared` says so.
-        forbidden = sorted(schema_types(declared) & {"object", "array"})
+        forbidden = sorted(declared & {"object", "array"})
         if forbidden:
             findings.append(
                 Finding(

@@ -58,7 +58,8 @@ def expected_judge(
         ignored_fields: Paths to leave out of the comparison, `a/b`, `items/*/price`.
         show: Takes secrets out of example texts.
     """
-    ignored = ignore(ignored_fields)
+    paths = list(ignored_fields)
+    ignored = ignore(paths) if paths else None
     if extra_fields:
         return ExpectedInOrderJudge(stream, expected, ignored=ignored, show=show)
     return ExpectedRecordsJudge(

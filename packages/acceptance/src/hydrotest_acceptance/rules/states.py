@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from hydrotest_core.connector.layout import MESSAGE_FILES
-from hydrotest_core.protocol import AirbyteStateType, MessageType
+from hydrotest_core.protocol import (
+    AirbyteStateType,
+    MessageType,
+    StreamDescriptor,
+)
 from hydrotest_core.run.findings import Finding, Judgement, Severity, Where
 
 from hydrotest_acceptance.rules.breaches import Breaches
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
         AirbyteStateMessage,
         ConfiguredAirbyteCatalog,
         Line,
-        StreamDescriptor,
     )
 
 __all__ = ["judge_states"]

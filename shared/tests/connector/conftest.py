@@ -1,0 +1,86 @@
+"""An engine that is only a socket and a table, for what cleans up on engines."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socketserver
+import threading
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+
+class FakeEngine(socketserver.ThreadingUnixStreamServer):
+    """Answers as an engine does to listing and removing.
+
+    Attributes:
+        things: kind → id → labels.
+        requests: What was asked, `DELETE /containers/3f2c`.
+        refuses: Whether every removal is refused.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, path) -> None:
+        super().__init__(str(path), _Answer)
+        self.address = f"unix://{path}"
+        self.things = {"containers": {}, "networks": {}, "volumes": {}}
+        self.requests = []
+        self.refuses = False
+
+
+class _Answer(http.server.BaseHTTPRequestHandler):
+    def address_string(self):
+        return "a socket"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        asked = urlsplit(self.path)
+        kind = asked.path.split("/")[1]
+        label = json.loads(parse_qs(asked.query)["filters"][0])["label"][0]
+        name, _, value = label.partition("=")
+        found = [
+            {"Name" if kind == "volumes" else "Id": id_, "Labels": labels}
+            for id_, labels in self.server.things[kind].items()
+            if name in labels and value in ("", labels[name])
+        ]
+        self._send(200, {"Volumes": found or None} if kind == "volumes" else found)
+
+    def do_DELETE(self):
+        _, kind, id_ = urlsplit(self.path).path.split("/")
+        self.server.requests.append(f"DELETE /{kind}/{id_}")
+        if self.server.refuses:
+            self._send(409, {"message": "in use"})
+        else:
+            known = self.server.things[kind].pop(id_, None) is not None
+            self._send(204 if known else 404)
+
+    def _send(self, status, body=None):
+        data = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture
+def fake_engine(tmp_path_factory):
+    # A socket's path may have no more than 107 bytes, and a test's own folder has its name.
+    with FakeEngine(tmp_path_factory.mktemp("e") / "s") as engine:
+        thread = threading.Thread(target=engine.serve_forever, args=(0.02,))
+        thread.start()
+        yield engine
+        engine.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def own_temporary_folder(tmp_path_factory, monkeypatch):
+    """Keep sessions of tests apart from those of whoever runs them."""
+    folder = tmp_path_factory.mktemp("tmp")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return folder
