@@ -1,14 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import struct
 
 import pytest
+from hydrotest_core.connector.docker_stream import DemuxStream, StreamBrokenError, forward
 from hypothesis import given
 from hypothesis import strategies as st
-
-from hydrotest_core.connector.docker_stream import DemuxStream, StreamBrokenError, forward
 
 
 class Sink:
@@ -34,7 +34,7 @@ def test_each_output_gets_its_bytes_however_the_stream_is_cut(frames, cuts):
     sink = Sink()
     edges = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
 
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         sink.stream.feed(whole[begin:end])
 
     expected = tuple(b"".join(data for output, data in frames if output == one) for one in (1, 2))
@@ -71,7 +71,8 @@ def test_connection_without_a_descriptor_is_forwarded():
     class Secured:
         """Keeps bytes to itself, as TLS does."""
 
-        pieces = [b"a" * 100_000, b"b", b""]
+        def __init__(self):
+            self.pieces = [b"a" * 100_000, b"b", b""]
 
         def recv(self, _):
             return self.pieces.pop(0)

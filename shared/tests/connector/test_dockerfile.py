@@ -120,8 +120,8 @@ def test_values_can_not_break_out_of_their_quotes(tmp_path):
     [
         ("base_image: reg:5000/base:1", "python:3.10", "reg:5000/base:1"),
         ("python: '3.12'", "python:3.10", "python:3.12-slim-bookworm"),
-        ("{}", "docker.io/airbyte/python-connector-base:4.0.0", None),
-        ("{}", "docker.io/airbyte/source-declarative-manifest:7.0.0", DEFAULT_BASE_IMAGE),
+        ("{}", "registry.example/airbyte/python-connector-base:4.0.0", None),
+        ("{}", "registry.example/airbyte/source-declarative-manifest:7.0.0", DEFAULT_BASE_IMAGE),
         ("{}", None, DEFAULT_BASE_IMAGE),
     ],
     ids=["settings", "python", "metadata", "a manifest's base", "default"],

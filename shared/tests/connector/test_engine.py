@@ -4,7 +4,6 @@ import hashlib
 import json
 
 import pytest
-
 from hydrotest_core.connector.engine import engine_address
 
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from hydrotest_core.connector import owner
 from hydrotest_core.connector.owner import ProcessIdentity
 
@@ -21,9 +20,7 @@ def test_identity_survives_a_label():
     assert ProcessIdentity.parse(str(identity)) == identity
 
 
-@pytest.mark.parametrize(
-    "text", ["", "12", "a/1/b/n/h", "1/2/3/4", "1/2/3/4/5/6", "-1/2/3/4/5"]
-)
+@pytest.mark.parametrize("text", ["", "12", "a/1/b/n/h", "1/2/3/4", "1/2/3/4/5/6", "-1/2/3/4/5"])
 def test_other_text_is_no_identity(text):
     assert ProcessIdentity.parse(text) is None
 

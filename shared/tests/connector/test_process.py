@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from hydrotest_core.connector import process_tree
 from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import (
@@ -232,13 +231,17 @@ def a_script(folder, text, mode=0o700):
     ("make", "hint"),
     [
         pytest.param(lambda f: [str(f / "gone")], "hydrotest build", id="not there"),
-        pytest.param(lambda f: [a_script(f, "#!/bin/sh\n", 0o600)], "chmod +x", id="not executable"),
+        pytest.param(
+            lambda f: [a_script(f, "#!/bin/sh\n", 0o600)], "chmod +x", id="not executable"
+        ),
         pytest.param(lambda f: [a_script(f, "#!/no/sh\n")], "interpreter", id="no interpreter"),
         pytest.param(lambda f: [a_script(f, "\x01\x02")], "#!/bin/sh", id="no program"),
         pytest.param(lambda _: [], "hydrotest build", id="no command line"),
     ],
 )
-def test_program_that_cannot_be_started_is_told_with_the_way_out(run, session, tmp_path, make, hint):
+def test_program_that_cannot_be_started_is_told_with_the_way_out(
+    run, session, tmp_path, make, hint
+):
     with pytest.raises(BuildFailed, match="can't be started") as caught:
         run(*make(tmp_path))
 
@@ -286,9 +289,7 @@ def test_full_disk_stops_the_connector(run, session, tmp_path, monkeypatch):
     assert marked_processes(SESSION_VARIABLE, session.id) == []
 
 
-def test_interrupt_while_the_program_is_being_started_leaves_no_process(
-    run, session, monkeypatch
-):
+def test_interrupt_while_the_program_is_being_started_leaves_no_process(run, session, monkeypatch):
     real = subprocess.Popen
     started = []
 

@@ -6,9 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
-
 from hydrotest_core.connector import reaper
 from hydrotest_core.connector.reaper import (
     KINDS,
@@ -119,9 +119,9 @@ def test_clear_removes_what_is_labelled_and_nothing_else(fake_engine, tmp_path):
 
     gone = clear("mine", fake_engine.address, [folder, tmp_path / "never made"])
 
-    assert {kind: set(things) for kind, things in fake_engine.things.items()} == dict.fromkeys(
-        KINDS, {"other", "plain"}
-    )
+    assert {kind: set(things) for kind, things in fake_engine.things.items()} == {
+        kind: {"other", "plain"} for kind in KINDS
+    }
     assert sorted(gone) == sorted(
         [f"{kind} {name}" for kind in KINDS for name in "ab"] + [f"folder {folder}"]
     )
@@ -172,7 +172,9 @@ def test_own_process_is_never_among_the_marked(monkeypatch):
 
 
 def test_process_list_with_environments_is_read():
-    listing = b"  12 python x.py A=1 HYDROTEST_SESSION=mine B=2\n13 sh HYDROTEST_SESSION=minestrone\n\n"
+    listing = (
+        b"  12 python x.py A=1 HYDROTEST_SESSION=mine B=2\n13 sh HYDROTEST_SESSION=minestrone\n\n"
+    )
 
     assert environments_of(listing, b"HYDROTEST_SESSION=mine") == [12]
     assert environments_of(b"", b"HYDROTEST_SESSION=mine") == []
@@ -236,8 +238,7 @@ def a_parent(session, engine, folder, *, last_words):
 
 def has_ended(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
 
@@ -263,7 +264,9 @@ def test_whatever_kills_the_parent_the_session_is_cleared(number, fake_engine, s
 
 
 def test_what_the_engine_made_after_the_first_look_is_cleared_too(fake_engine, tmp_path):
-    parent, child = a_parent("mine", fake_engine.address, tmp_path / "x", last_words="time.sleep(60)")
+    parent, child = a_parent(
+        "mine", fake_engine.address, tmp_path / "x", last_words="time.sleep(60)"
+    )
     parent.kill()
     parent.communicate()
     time.sleep(0.4)
@@ -302,8 +305,8 @@ def test_reaper_is_deaf_to_signals_meant_for_its_parent(number):
 
 
 def _ignores(pid, number):
-    with open(f"/proc/{pid}/status") as file:
-        line = next(line for line in file if line.startswith("SigIgn:"))
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("SigIgn:"))
     return int(line.split()[1], 16) >> (number - 1) & 1
 
 

@@ -10,7 +10,7 @@ _DIGEST = "sha256:" + "ab" * 32
 
 _part = st.from_regex(r"[a-z0-9]{1,6}((\.|_|__|-{1,3})[a-z0-9]{1,6}){0,2}", fullmatch=True)
 _path = st.lists(_part, min_size=1, max_size=3).map("/".join)
-_host = st.sampled_from(["localhost", "ghcr.io", "a.b-c.example", "REGISTRY", "[::1]"])
+_host = st.sampled_from(["localhost", "registry.example", "a.b-c.example", "REGISTRY", "[::1]"])
 _port = st.integers(1, 65535)
 _registry = st.one_of(
     _host, st.tuples(_host, _port).map(lambda both: f"{both[0]}:{both[1]}"), st.just("reg:5000")
@@ -28,7 +28,7 @@ _digest = st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)
 def test_a_reference_is_taken_apart_and_put_together_again(registry, path, tag, digest):
     # Without a registry, a first part with a dot would be one.
     if registry is None and "/" in path and ("." in path.split("/")[0] or path[:9] == "localhost"):
-        registry = "ghcr.io"
+        registry = "registry.example"
     reference = ImageRef(registry=registry, path=path, tag=tag, digest=digest)
 
     parsed = ImageRef.parse(str(reference))
@@ -59,7 +59,7 @@ def test_another_tag_keeps_registry_and_path(registry, path, tag, other):
         ("localhost/x", "localhost", "x", None, None),
         (f"x@{_DIGEST}", None, "x", None, _DIGEST),
         (f"a/b:1@{_DIGEST}", None, "a/b", "1", _DIGEST),
-        ("ghcr.io/org/x:1.2.3", "ghcr.io", "org/x", "1.2.3", None),
+        ("registry.example/org/x:1.2.3", "registry.example", "org/x", "1.2.3", None),
         ("[::1]:5000/x:1", "[::1]:5000", "x", "1", None),
     ],
 )

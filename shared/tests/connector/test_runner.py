@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 import pytest
-
 from hydrotest_core.connector import runner as runner_module
 from hydrotest_core.connector.execution import (
     Command,

@@ -7,7 +7,6 @@ import time
 import types
 
 import pytest
-
 from hydrotest_core.connector.rusage import PeakWatch, peak_rss
 
 OURS = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -8,10 +8,10 @@ import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import msgspec
 import pytest
-
 from hydrotest_core.connector import session as session_module
 from hydrotest_core.connector.owner import ProcessIdentity
 from hydrotest_core.connector.reaper import SESSION_LABEL, SESSION_VARIABLE
@@ -204,8 +204,7 @@ def test_orphans_of_a_dead_worker_are_cleared_and_those_of_live_ones_kept(
 
 def _is_gone(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ STREAM = StreamDescriptor("users", "public")
 
 @dataclass
 class Collector:
-    seen: list[object] = field(default_factory=list)
+    seen: list[Any] = field(default_factory=list)
 
     def see(self, record, place, /):
         self.seen.append((place.line, record))

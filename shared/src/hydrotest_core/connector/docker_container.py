@@ -56,6 +56,7 @@ class Container:
         self._client = client
         self._stream: Any = None
         self._descriptor: int | None = None
+        self._is_removed = False
 
     def __repr__(self) -> str:
         return f"Container({self.name!r})"
@@ -165,15 +166,21 @@ class Container:
                 raise
 
     def remove(self) -> None:
-        """Remove it, running or not, with its volume; never raises, the reaper comes after us."""
+        """Remove it, running or not, with its volume; never raises, the session comes after us.
+
+        Only the first call does something: an engine that is gone is asked once.
+        """
+        if self._is_removed:
+            return
         self._close_stream()
         self._client.timeout = _LAST_CALL_S
         try:
             self._client.remove_container(self.name, v=True, force=True)
         except docker.errors.NotFound:
-            return
+            pass  # It was never made, or somebody was faster.
         except FOREIGN as exc:
             logger.warning("container.not_removed name=%s reason=%s", self.name, exc)
+        self._is_removed = True
 
     def _close_stream(self) -> None:
         if self._descriptor is not None:

@@ -32,6 +32,7 @@ __all__ = ["FOREIGN", "SILENCE_S", "engine_errors", "open_client"]
 
 FOREIGN: Final = (
     docker.errors.DockerException,
+    docker.errors.StreamParseError,
     requests.exceptions.RequestException,
     urllib3.exceptions.HTTPError,
     StreamBrokenError,

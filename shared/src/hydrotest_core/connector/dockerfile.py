@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,10 @@ from hydrotest_core.connector.launch import (
 )
 from hydrotest_core.connector.pyproject import declared_dependencies
 from hydrotest_core.connector.references import ImageRef
-from hydrotest_core.connector.sources import hash_files, source_files
+from hydrotest_core.connector.sources import SourceFile, hash_files, source_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from hydrotest_core.connector.recipe import Recipe
-    from hydrotest_core.connector.sources import SourceFile
 
 __all__ = ["DEFAULT_BASE_IMAGE", "BuildContext", "base_image_of", "generated_context"]
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hydrotest_core.connector.dockerfile import generated_context
+from hydrotest_core.connector.dockerfile import BuildContext, generated_context
 from hydrotest_core.connector.references import ImageRef
 from hydrotest_core.errors import BuildFailed, ConnectorFolderError, ImageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from hydrotest_core.connector.docker_images import ImageFacts, Images
-    from hydrotest_core.connector.dockerfile import BuildContext
     from hydrotest_core.connector.recipe import Recipe
 
 __all__ = ["INPUTS_LABEL", "ImagePlan", "ImageState", "plan_image"]

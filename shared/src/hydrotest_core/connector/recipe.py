@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydrotest_core.connector.folder import SETTINGS_FILE, ConnectorKind
+from hydrotest_core.connector.folder import SETTINGS_FILE, ConnectorFolder, ConnectorKind
 from hydrotest_core.connector.pyproject import declared_version
 from hydrotest_core.connector.references import ImageRef, is_digest, is_tag
 from hydrotest_core.errors import ConnectorFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from hydrotest_core.connector.folder import ConnectorFolder
 
 __all__ = ["DEV", "Recipe", "recipe_of"]
 

@@ -38,7 +38,7 @@ class ImageRef:
     Source: the distribution project's reference grammar.
 
     Attributes:
-        registry: `localhost:5000`, `ghcr.io`, `[::1]:5000`, or `None` for the
+        registry: `localhost:5000`, `registry.example`, `[::1]:5000`, or `None` for the
             engine's default registry.
         path: `airbyte/source-faker`.
         tag: `dev`; what is meant by no tag is the engine's affair (`latest`).

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import hashlib
 import re
 from dataclasses import dataclass, field
@@ -99,7 +100,13 @@ def _kept(
 
 def without(value: Any, paths: Sequence[Sequence[str]]) -> Any:
     """Return a value without what stands at these paths, steps as in `ignore`."""
-    return plain(value, ignore(paths)) if paths else value
+    return plain(value, _tree(tuple(tuple(path) for path in paths))) if paths else value
+
+
+@functools.lru_cache(maxsize=256)
+def _tree(paths: tuple[tuple[str, ...], ...]) -> Ignored:
+    # Asked for once a record, with the same paths for all of a stream.
+    return ignore(paths)
 
 
 def canonical(value: Any, ignored: Ignored | None = None) -> bytes:
