@@ -1,8 +1,8 @@
 """Environments. `nox -l` lists them; `tasks.py` holds the verbs.
 
-    nox -s acceptance -- source-faker            judge one connector
-    nox -s acceptance -- source-faker -k read    what isn't a connector's name goes to pytest
-    nox -s tests                                 every package's tests, then what crosses packages
+nox -s acceptance -- source-faker            judge one connector
+nox -s acceptance -- source-faker -k read    what isn't a connector's name goes to pytest
+nox -s tests                                 every package's tests, then what crosses packages
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "imports", "deps", "tests"]
 
 # Options of pytest, xdist and our plugin whose value is the next argument.
-TAKE_A_VALUE = frozenset(
-    "-k -m -n -p -c -o -W -r --maxfail --dist --runner --numprocesses --maxprocesses --durations "
-    "--tb --junitxml --hydrotest-home --deselect --timeout --max-age".split()
-)
+TAKE_A_VALUE = frozenset({
+    "-k", "-m", "-n", "-p", "-c", "-o", "-W", "-r", "--maxfail", "--dist", "--runner",
+    "--numprocesses", "--maxprocesses", "--durations", "--tb", "--junitxml", "--hydrotest-home",
+    "--deselect", "--timeout", "--max-age", "--connector-version",
+})  # fmt: skip
 
 
 @nox.session

@@ -16,7 +16,9 @@ def _nox(ctx: Context, session: str, *args: str) -> None:
         ctx.run(shlex.join(command), pty=False)
 
 
-@task(help={"connector": "a folder's name or path", "version": "dev, latest, or a released version"})
+@task(
+    help={"connector": "a folder's name or path", "version": "dev, latest, or a released version"}
+)
 def build(ctx: Context, connector: str, version: str = "dev") -> None:
     """Build a connector's image: airbyte/source-x:dev."""
     with ctx.cd(str(ROOT)):
@@ -59,7 +61,9 @@ def doctor(ctx: Context) -> None:
 def constraints(ctx: Context) -> None:
     """Resolve constraints.txt anew, from what the packages and sessions ask for."""
     with ctx.cd(str(ROOT)):
-        members = " ".join(str(path) for path in ["shared/pyproject.toml", *ROOT.glob("packages/*/pyproject.toml")])
+        members = " ".join(
+            str(path) for path in ["shared/pyproject.toml", *ROOT.glob("packages/*/pyproject.toml")]
+        )
         ctx.run(
             f"uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header "
             f"--no-annotate --no-emit-package hydrotest-core --upgrade {members} constraints.in -o constraints.txt"

@@ -1084,10 +1084,13 @@ def secret_in_log(messages, run, argument):
 
 
 def payload_flag(name: str, chunks: Callable[[str | None], Iterator[bytes]]) -> None:
-    """Register a flag that writes raw bytes where the first user's payload has its value."""
+    """Register a flag that writes raw bytes where the fourth user's payload has its value.
+
+    The first three are the expected records, which another rule is about.
+    """
 
     def hook(messages: Iterator[Any], run: Run, argument: str | None) -> Iterator[Any]:
-        for message, hit in watched(messages, 1, of="users"):
+        for message, hit in watched(messages, 4, of="users"):
             if not hit:
                 yield message
                 continue

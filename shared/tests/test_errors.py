@@ -5,6 +5,7 @@ import pickle
 import re
 
 import pytest
+
 from hydrotest_core import errors
 from hydrotest_core.errors import (
     ConnectorExited,

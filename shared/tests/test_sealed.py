@@ -7,9 +7,10 @@ import string
 from pathlib import Path
 
 import pytest
-from hydrotest_core.sealed import atomic_write, make_private_dir, open_private, path_slug
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hydrotest_core.sealed import atomic_write, make_private_dir, open_private, path_slug
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777], ids=["umask-000", "umask-022", "umask-777"])

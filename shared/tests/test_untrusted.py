@@ -8,6 +8,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hydrotest_core.untrusted import (
     Untrusted,
     for_annotation,
@@ -18,8 +21,6 @@ from hydrotest_core.untrusted import (
     for_xml,
     shortened,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ANYTHING = st.text(
     st.characters(categories=None) | st.sampled_from("\x1b\n\r\t<>&\"'`|:#[%\\*_$=@")

@@ -48,6 +48,8 @@ def judge(tmp_path: Path, *options: str, flags: str = "", timeout_s: int | None 
     folder = tmp_path / "source-hostile"
     shutil.copytree(HOSTILE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     settings = (folder / "acceptance-test-config.yml").read_text()
+    if "hostile-names" in flags:
+        settings = settings.replace("test_strictness_level: high", "test_strictness_level: low")
     if flags:
         settings += f"custom_environment_variables:\n  HOSTILE_FLAGS: {json.dumps(flags)}\n"
     if timeout_s:

@@ -7,9 +7,12 @@ import os
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # It answers from files beside it, so that a test changes an answer by writing a file.
 PROGRAM = """\

@@ -31,8 +31,7 @@ def test_each_distinct_execution_happens_once(run, tiny, workers):
     result = run(*workers)
 
     runs = [
-        json.loads(line)
-        for line in (result.folder / "executions.jsonl").read_text().splitlines()
+        json.loads(line) for line in (result.folder / "executions.jsonl").read_text().splitlines()
     ]
     made = Counter(one["key"] for one in runs if not one["reused"])
     assert set(made.values()) == {1}
@@ -207,7 +206,11 @@ def test_a_connector_that_crashes_is_judged_by_what_it_said(run, tiny):
 def test_a_connector_that_hangs_is_stopped_and_its_output_kept(run, tiny):
     tiny.does("read", 'cat "$here/read.jsonl"; sleep 600')
     text = (tiny.folder / "acceptance-test-config.yml").read_text()
-    tiny.settings(text.replace("message_on_failure: false", "message_on_failure: false\n        timeout_seconds: 3"))
+    tiny.settings(
+        text.replace(
+            "message_on_failure: false", "message_on_failure: false\n        timeout_seconds: 3"
+        )
+    )
 
     result = run("-k", "TestBasicRead")
 
@@ -291,7 +294,9 @@ def _outputs(tmp_path: Path) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["", "n2"])
-def test_whatever_ends_us_nothing_of_the_connector_is_left(tiny, tmp_path, command, workers, number):
+def test_whatever_ends_us_nothing_of_the_connector_is_left(
+    tiny, tmp_path, command, workers, number
+):
     mark = f"sleep 6{time.time_ns() % 10**9}"
     tiny.does("read", f'cat "$here/read.jsonl"; touch "$here/hangs"; {mark}')
     running = subprocess.Popen(

@@ -25,12 +25,18 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path) -> None:
         super().__init__(str(path), _Answer)
         self.address = f"unix://{path}"
-        self.things = {"containers": {}, "networks": {}, "volumes": {}}
-        self.requests = []
+        self.things: dict[str, dict[str, dict[str, str]]] = {
+            "containers": {},
+            "networks": {},
+            "volumes": {},
+        }
+        self.requests: list[str] = []
         self.refuses = False
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
+    server: FakeEngine
+
     def address_string(self):
         return "a socket"
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from hydrotest_core.connector import appender as appender_module
 from hydrotest_core.connector.appender import Appender
 from hydrotest_core.errors import InfrastructureError

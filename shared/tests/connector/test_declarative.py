@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from hydrotest_core.connector.declarative import files_hash, keep_manifest, manifest_files
 from hydrotest_core.errors import ConnectorFolderError
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import tarfile
 
 import pytest
+
 from hydrotest_core.connector.dockerfile import BuildContext
 from hydrotest_core.connector.sources import SourceFile
 from hydrotest_core.errors import ConnectorFolderError

@@ -6,6 +6,7 @@ import docker
 import pytest
 import requests
 import urllib3.exceptions
+
 from hydrotest_core.connector.docker_errors import FOREIGN, engine_errors, open_client
 from hydrotest_core.connector.docker_stream import StreamBrokenError
 from hydrotest_core.errors import EngineUnavailable, ImageUnavailable

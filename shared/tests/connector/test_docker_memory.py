@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.docker_memory import MemoryWatch, resident_bytes
 
 V1 = {"memory_stats": {"usage": 900, "stats": {"total_rss": 500, "rss": 400}}}

@@ -6,14 +6,16 @@ import socket
 import struct
 
 import pytest
-from hydrotest_core.connector.docker_stream import DemuxStream, StreamBrokenError, forward
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrotest_core.connector.docker_stream import DemuxStream, StreamBrokenError, forward
 
 
 class Sink:
     def __init__(self):
-        self.out, self.err = [], []
+        self.out: list[bytes] = []
+        self.err: list[bytes] = []
         self.stream = DemuxStream(self.out.append, self.err.append)
 
     @property

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.dockerfile import (
     DEFAULT_BASE_IMAGE,
     base_image_of,

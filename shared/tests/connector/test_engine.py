@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+
 from hydrotest_core.connector.engine import engine_address
 
 

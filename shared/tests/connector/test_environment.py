@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from hydrotest_core.connector.environment import resolve_process
 from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.installer import Installer, find_uv

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+
 from hydrotest_core.connector.environment_store import EnvironmentPlan, ensure_environment
 from hydrotest_core.connector.installer import find_interpreter
 from hydrotest_core.connector.sources import source_files

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import (
     Command,

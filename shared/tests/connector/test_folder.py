@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.folder import ConnectorFolder, ConnectorKind, find_connector
 from hydrotest_core.errors import ConnectorFolderError, SettingsError
 

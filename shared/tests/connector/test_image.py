@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.image import build_image, ensure_image, image_state, resolve_image
 from hydrotest_core.errors import ConnectorFolderError, EngineUnavailable, UsageError

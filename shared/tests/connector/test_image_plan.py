@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.image_plan import INPUTS_LABEL, ImageState, plan_image
 from hydrotest_core.connector.recipe import recipe_of

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from hydrotest_core.connector import installer
 from hydrotest_core.connector.heartbeat import Heartbeat
 from hydrotest_core.connector.installer import Installer, find_interpreter, find_uv

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from hydrotest_core.connector.execution import Network
 from hydrotest_core.connector.isolation import PROFILES, RELAXED, STRICT
 

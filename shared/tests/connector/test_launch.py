@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.launch import entrypoint_of, held_versions, local_argv
 from hydrotest_core.connector.recipe import recipe_of

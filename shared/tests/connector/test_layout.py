@@ -6,6 +6,7 @@ import re
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector.execution import StreamCount
 from hydrotest_core.connector.layout import (
     MESSAGE_FILES,

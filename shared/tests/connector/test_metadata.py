@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.metadata import Metadata, read_metadata
 from hydrotest_core.errors import SettingsError
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from hydrotest_core.connector import owner
 from hydrotest_core.connector.owner import ProcessIdentity
 
@@ -27,7 +28,7 @@ def test_other_text_is_no_identity(text):
 
 def of_child(pid):
     current = ProcessIdentity.current()
-    return dataclasses.replace(current, pid=pid, started=owner._started(pid))
+    return dataclasses.replace(current, pid=pid, started=owner._started(pid) or "")
 
 
 def test_process_that_ended_is_dead_also_before_its_parent_noticed():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector import process_tree
 from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import (
@@ -365,6 +366,7 @@ def test_whatever_kills_us_nothing_is_left(number, tmp_path, own_temporary_folde
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    assert parent.stdout is not None
     session = parent.stdout.readline().decode().strip()
     # The connector, its child, and the one that left its group.
     assert until(lambda: len(marked_processes(SESSION_VARIABLE, session)) == 3, 20)

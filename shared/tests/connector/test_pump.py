@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+
 from hydrotest_core.connector import pump as pump_module
 from hydrotest_core.connector.pump import PumpEnd, pump
 

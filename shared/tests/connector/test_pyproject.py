@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.pyproject import (
     declared_dependencies,
     declared_scripts,

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from hydrotest_core.connector import reaper
 from hydrotest_core.connector.reaper import (
     KINDS,
@@ -35,6 +36,7 @@ def sleeper():
     def start(session, **more):
         environment = {**os.environ, SESSION_VARIABLE: session}
         child = subprocess.Popen(SLEEP, env=environment, stdout=subprocess.PIPE, **more)
+        assert child.stdout is not None
         child.stdout.readline()
         started.append(child)
         return child
@@ -233,6 +235,7 @@ def a_parent(session, engine, folder, *, last_words):
         f"{last_words}\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
     return parent, int(parent.stdout.readline())
 
 

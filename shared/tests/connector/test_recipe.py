@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.folder import ConnectorFolder, ConnectorKind
 from hydrotest_core.connector.recipe import recipe_of
 from hydrotest_core.errors import ConnectorFolderError, UsageError

@@ -12,12 +12,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hydrotest_core.connector.execution import StreamCount
 from hydrotest_core.connector.recorder import OutputRecorder, OutputSummary
 from hydrotest_core.errors import InfrastructureError
 from hydrotest_core.redaction import Redactor
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 LOG = b'{"type":"LOG","log":{"level":"INFO","message":"hi"}}'
 STATE = b'{"type":"STATE","state":{"data":{"cursor":1}}}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.records import RecordLine, read_data, read_record
 from hydrotest_core.protocol.lines import Problem, ProblemKind
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hydrotest_core.connector.references import ImageRef
-from hydrotest_core.errors import UsageError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrotest_core.connector.references import ImageRef
+from hydrotest_core.errors import UsageError
 
 _DIGEST = "sha256:" + "ab" * 32
 

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector import runner as runner_module
 from hydrotest_core.connector.execution import (
     Command,
@@ -22,7 +23,7 @@ from hydrotest_core.connector.session import Session
 from hydrotest_core.errors import EngineUnavailable, InfrastructureError, UsageError
 from hydrotest_core.redaction import Redactor, SecretDict
 
-CATALOG = {"streams": []}
+CATALOG: dict[str, list[str]] = {"streams": []}
 NOBODY = "unix:///nowhere/docker.sock"
 
 

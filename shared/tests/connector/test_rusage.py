@@ -4,9 +4,9 @@ import resource
 import subprocess
 import sys
 import time
-import types
 
 import pytest
+
 from hydrotest_core.connector.rusage import PeakWatch, peak_rss
 
 OURS = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -22,7 +22,7 @@ OURS = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
 def test_peak_is_what_the_kernel_says_unless_it_may_be_ours(reported_kib, seen_bytes, expected):
-    usage = types.SimpleNamespace(ru_maxrss=reported_kib)
+    usage = resource.struct_rusage((0.0, 0.0, reported_kib, *[0] * 13))
 
     assert peak_rss(usage, seen_bytes) == expected
 
@@ -33,6 +33,8 @@ def test_watch_sees_the_mark_of_a_running_process():
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
         child.stdout.readline()
         watch = PeakWatch()
         watch.start(child.pid)
@@ -43,6 +45,7 @@ def test_watch_sees_the_mark_of_a_running_process():
         child.wait()
         watch.stop()
 
+    assert watch.peak_bytes is not None
     assert watch.peak_bytes > 64 << 20
     assert repr(watch) == f"PeakWatch(peak_bytes={watch.peak_bytes})"
 

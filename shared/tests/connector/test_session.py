@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector import session as session_module
 from hydrotest_core.connector.owner import ProcessIdentity
 from hydrotest_core.connector.reaper import SESSION_LABEL, SESSION_VARIABLE
@@ -281,6 +282,7 @@ def test_processes_of_a_stale_session_are_killed():
     environment = {**os.environ, SESSION_VARIABLE: "aaaaaaaaaaaa"}
     sleep = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
     with subprocess.Popen(sleep, env=environment, stdout=subprocess.PIPE) as left:
+        assert left.stdout is not None
         left.stdout.readline()
 
         assert clear_stale(NOBODY)[0] == "processes 1 of session aaaaaaaaaaaa"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from hydrotest_core.connector import sources
 from hydrotest_core.connector.sources import copy_files, hash_files, read_text, source_files
 from hydrotest_core.errors import ConnectorFolderError

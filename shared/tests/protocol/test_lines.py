@@ -6,11 +6,12 @@ import sys
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hydrotest_core.protocol import Line, MessageType, ProblemKind, parse_line
 from hydrotest_core.protocol import lines as lines_module
 from hydrotest_core.protocol.lines import MAX_DEPTH
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 LOG = b'{"type":"LOG","log":{"level":"INFO","message":"m"}}'
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from hydrotest_core import protocol
 from hydrotest_core.protocol import (
     AirbyteConnectionStatus,

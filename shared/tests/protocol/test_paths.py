@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hydrotest_core.protocol import ITEM, MISSING, find_keys, path_text, record_paths, value_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hydrotest_core.protocol import ITEM, MISSING, find_keys, path_text, record_paths, value_at
 
 few = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 names = st.text(max_size=5) | st.sampled_from(["a", "a.b", "a/b", "[]", "*", "[0]", "~1", '"', ""])

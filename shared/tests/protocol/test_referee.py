@@ -18,10 +18,11 @@ import airbyte_protocol.models as published
 import msgspec
 import pydantic
 import pytest
-from hydrotest_core import protocol
-from hydrotest_core.protocol import AirbyteMessage, MessageType, parse_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from hydrotest_core import protocol
+from hydrotest_core.protocol import AirbyteMessage, MessageType, parse_line
 
 if TYPE_CHECKING:
     import random

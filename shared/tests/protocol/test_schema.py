@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.protocol import ITEM, MISSING, schema_at, schema_types, types_at
 
 STRING = {"type": "string"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.errors import ProtocolViolation
 from hydrotest_core.protocol import (
     ITEM,

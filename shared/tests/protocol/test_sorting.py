@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hydrotest_core.protocol.lines import MAX_DEPTH, ProblemKind, parse_line
 from hydrotest_core.protocol.messages import MessageType
 from hydrotest_core.protocol.sorting import SortedBlock, sort_block
 from hydrotest_core.protocol.splitter import Block
-from hypothesis import given
-from hypothesis import strategies as st
 
 STATE = b'{"type":"STATE","state":{"data":{}}}'
 

@@ -7,10 +7,11 @@ import itertools
 import tracemalloc
 
 import pytest
-from hydrotest_core.protocol.lines import ProblemKind
-from hydrotest_core.protocol.splitter import Block, LineSplitter, Oversize
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hydrotest_core.protocol.lines import ProblemKind
+from hydrotest_core.protocol.splitter import Block, LineSplitter, Oversize
 
 Found = list[tuple[int, bytes | Oversize]]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import msgspec
+
 from hydrotest_core.protocol import (
     AirbyteStreamStatus,
     AirbyteStreamStatusReasonType,

@@ -7,6 +7,7 @@ import pprint
 from typing import Any
 
 import pytest
+
 from hydrotest_core.redaction import SecretDict, find_secrets, secret_values
 
 SECRET = {"type": "string", "airbyte_secret": True}

@@ -7,9 +7,10 @@ import re
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hydrotest_core.redaction.needles import MINIMUM_LENGTH, forms, why_left_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hydrotest_core.redaction.needles import MINIMUM_LENGTH, forms, why_left_out
 
 SPECIAL = 'S3cr3t/+=é"k&y%9'
 SECRETS = {

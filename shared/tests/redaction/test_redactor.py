@@ -8,10 +8,11 @@ import re
 from urllib.parse import quote
 
 import pytest
-from hydrotest_core.redaction import Redactor
-from hydrotest_core.redaction.needles import why_left_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hydrotest_core.redaction import Redactor
+from hydrotest_core.redaction.needles import why_left_out
 
 KEY = b"session"
 SPECIAL = 'S3cr3t/+=é"k&y%9'

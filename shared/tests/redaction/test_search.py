@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+
 from hydrotest_core.redaction.search import Needle, Needles, replace
 
 

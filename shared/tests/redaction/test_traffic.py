@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.redaction import Redactor, redact_headers, redact_query
 
 REDACTOR = Redactor({"key": "hunter2-hunter2"}, b"session")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector.execution import Command, Ending, StreamCount
 from hydrotest_core.run.findings import Example, Finding, Outcome, Rule, Severity, Verdict, Where
 from hydrotest_core.run.report import ExecutionSummary, RunReport

@@ -5,6 +5,7 @@ import sys
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector.execution import Command, Ending, ExecutionManifest, StreamCount
 from hydrotest_core.run.findings import Outcome
 from hydrotest_core.run.report import RunReport, count_outcomes, overall, summarise

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
 from hydrotest_core.connector.execution import Command
 from hydrotest_core.run import report_html
 from hydrotest_core.run.findings import Outcome

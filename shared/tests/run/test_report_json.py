@@ -5,6 +5,7 @@ from pathlib import Path
 import jsonschema_rs
 import msgspec
 import pytest
+
 from hydrotest_core.errors import UsageError
 from hydrotest_core.run.report_json import read_report, schema, schema_text, write_report
 

@@ -4,6 +4,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
+
 from hydrotest_core.run.findings import Outcome
 from hydrotest_core.run.report_junit import junit_xml, write_junit
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from hydrotest_core.connector.execution import Command
 from hydrotest_core.run.findings import Finding, Outcome, Rule
 from hydrotest_core.run.report_terminal import render

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector.execution import Command
 from hydrotest_core.run.findings import Finding, Outcome, Rule, Severity
 from hydrotest_core.run.tally import (

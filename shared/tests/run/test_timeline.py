@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_core.connector.execution import Command, Ending, StreamCount
 from hydrotest_core.run.timeline import ended, is_clean, stream_bars, timeline
 

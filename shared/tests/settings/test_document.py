@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from hydrotest_core.errors import UsageError
 from hydrotest_core.settings import Document, Mark, Mistake
 from hydrotest_core.settings.document import dotted, nearest, read_bytes

@@ -3,6 +3,7 @@ from __future__ import annotations
 import traceback
 
 import pytest
+
 from hydrotest_core.errors import SettingsError, UsageError
 from hydrotest_core.settings import load_json
 

@@ -8,6 +8,7 @@ import sys
 import jsonschema
 import msgspec
 import pytest
+
 from hydrotest_core.errors import SettingsError
 from hydrotest_core.settings import Document, load_yaml, read_settings, schema_of
 

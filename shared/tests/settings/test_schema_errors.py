@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
+
 from hydrotest_core.settings import load_yaml, schema_of
 from hydrotest_core.settings.schema_errors import schema_mistakes
 

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 import yaml
+
 from hydrotest_core.errors import SettingsError, UsageError
 from hydrotest_core.settings import load_yaml, yaml_file, yaml_nodes
 

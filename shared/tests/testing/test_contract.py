@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+
 from hydrotest_core.connector.execution import ConnectorUnderTest
 from hydrotest_core.connector.process import ProcessRunner
 from hydrotest_core.connector.reaper import SESSION_VARIABLE, marked_processes

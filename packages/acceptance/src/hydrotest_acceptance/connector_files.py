@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hydrotest_core.errors import UsageError
-from hydrotest_core.protocol import to_wire
+from hydrotest_core.protocol import SyncMode, to_wire
 from hydrotest_core.redaction import SecretDict
 from hydrotest_core.settings import load_json, load_yaml
 
@@ -95,8 +95,9 @@ class ConnectorFiles:
         for entry in streams:
             key = (entry["stream"].get("namespace"), entry["stream"]["name"])
             if key not in by_key:
+                message = "The configured catalog names a stream that was not discovered."
                 raise UsageError(
-                    "The configured catalog names a stream that was not discovered.",
+                    message,
                     hint="correct the name, or mend discover",
                     file=file,
                     stream=key[1],
@@ -108,7 +109,7 @@ class ConnectorFiles:
 
 def configured(stream: AirbyteStream) -> dict[str, Any]:
     """Return a stream configured by its own defaults, as JSON-ready data."""
-    modes = stream.supported_sync_modes or ["full_refresh"]
+    modes = stream.supported_sync_modes or [SyncMode.FULL_REFRESH]
     choice = {
         "stream": msgspec.json.decode(to_wire(stream)),
         "sync_mode": str(modes[0]),
@@ -128,7 +129,9 @@ def in_sync_mode(streams: Iterable[Mapping[str, Any]], mode: str) -> list[dict[s
     for one in streams:
         if mode in (one["stream"].get("supported_sync_modes") or []):
             cursor = one.get("cursor_field") or one["stream"].get("default_cursor_field")
-            chosen.append({**one, "sync_mode": mode, **({"cursor_field": cursor} if cursor else {})})
+            chosen.append(
+                {**one, "sync_mode": mode, **({"cursor_field": cursor} if cursor else {})}
+            )
     return chosen
 
 
@@ -138,8 +141,9 @@ def _kept(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _object(value: Any, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
+        message = "A file holds something else than an object."
         raise UsageError(
-            "A file holds something else than an object.",
+            message,
             hint="write it as { … } with the keys that are asked for",
             file=path,
             got=type(value).__name__,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hydrotest_core.run.findings import Verdict
+from hydrotest_acceptance.session import version
+from hydrotest_acceptance.verdicts import carried
 from hydrotest_core.run.report import RunReport
 from hydrotest_core.run.report_html import write_html
 from hydrotest_core.run.report_json import write_report
@@ -17,14 +18,12 @@ from hydrotest_core.run.report_junit import write_junit
 from hydrotest_core.run.report_terminal import render
 from hydrotest_core.run.tally import pytest_exit_code
 
-from hydrotest_acceptance.session import version
-from hydrotest_acceptance.verdicts import carried
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from hydrotest_acceptance.config import AcceptanceConfig
     from hydrotest_acceptance.session import AcceptanceSession
+    from hydrotest_core.run.findings import Verdict
 
 __all__ = ["Controller"]
 
@@ -35,7 +34,9 @@ _HEARTBEAT_S = 8.0
 class Controller:
     """A pytest plugin object, registered where the verdicts of all workers arrive."""
 
-    def __init__(self, config: pytest.Config, session: AcceptanceSession, settings: AcceptanceConfig) -> None:
+    def __init__(
+        self, config: pytest.Config, session: AcceptanceSession, settings: AcceptanceConfig
+    ) -> None:
         self._config = config
         self._session = session
         self._settings = settings

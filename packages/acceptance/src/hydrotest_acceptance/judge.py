@@ -36,6 +36,7 @@ class Judge:
         self._aside.extend(judgements)
 
     def __call__(self, *judgements: Judgement) -> None:
+        """Keep the judgements that the test is about, and fail where one of all is a failure."""
         self._principal.extend(judgements)
         self.stop_if_failed()
 

@@ -15,7 +15,13 @@ import pytest
 if TYPE_CHECKING:
     from hydrotest_acceptance.config import AcceptanceConfig
 
-__all__ = ["MANDATORY_IN_HIGH", "MissingSection", "keep_one_per_missing_section", "parameters", "section_of"]
+__all__ = [
+    "MANDATORY_IN_HIGH",
+    "MissingSection",
+    "keep_one_per_missing_section",
+    "parameters",
+    "section_of",
+]
 
 # Source: Airbyte's acceptance tests reference, "Strictness level".
 MANDATORY_IN_HIGH = frozenset(
@@ -59,11 +65,11 @@ def keep_one_per_missing_section(items: list[pytest.Item]) -> list[pytest.Item]:
     A section that isn't there is one fact: one failed or skipped test says it,
     twenty-five of them only hide the rest.
     """
-    seen: set[type] = set()
+    seen: set[object] = set()
     surplus = []
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if callspec is None or isinstance(item, pytest.Function) and item.cls is None:
+        if callspec is None or getattr(item, "cls", None) is None:
             continue
         inputs = callspec.params.get("inputs", item)
         if inputs is not None and not isinstance(inputs, MissingSection):

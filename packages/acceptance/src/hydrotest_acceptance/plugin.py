@@ -11,17 +11,19 @@ import importlib.util
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from xdist.workermanage import WorkerController
+    from xdist.workermanage import WorkerController  # type: ignore[import-untyped] # untyped
 
     from hydrotest_acceptance.config import AcceptanceConfig
+    from hydrotest_acceptance.judge import Judge
     from hydrotest_acceptance.session import AcceptanceSession
+
 
 __all__: list[str] = []
 
@@ -31,10 +33,10 @@ HOST_FOR_CONNECTOR = "HYDROTEST_HOST_FOR_CONNECTOR"
 # A test's own time is kept by stopping the connector; pytest-timeout comes after, for us.
 GRACE_S = 60.0
 
-CONFIG = pytest.StashKey["AcceptanceConfig"]()
-SESSION = pytest.StashKey["AcceptanceSession"]()
-JUDGE = pytest.StashKey[Any]()
-TIMEOUT_S = pytest.StashKey[float]()
+CONFIG: pytest.StashKey[AcceptanceConfig] = pytest.StashKey()
+SESSION: pytest.StashKey[AcceptanceSession] = pytest.StashKey()
+JUDGE: pytest.StashKey[Judge] = pytest.StashKey()
+TIMEOUT_S: pytest.StashKey[float] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -96,6 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from hydrotest_acceptance.controller import Controller  # noqa: PLC0415
     from hydrotest_acceptance.session import AcceptanceSession, Options  # noqa: PLC0415
     from hydrotest_core.errors import HydrotestError, UsageError  # noqa: PLC0415
+    from hydrotest_core.run.tally import PYTEST_INCONCLUSIVE  # noqa: PLC0415
 
     for marker in ("default_timeout(seconds)", "backward_compatibility", "slow"):
         config.addinivalue_line("markers", f"{marker}: as in Airbyte's acceptance tests")
@@ -123,7 +126,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except UsageError as exc:
         raise pytest.UsageError(str(exc)) from exc
     except HydrotestError as exc:
-        pytest.exit(str(exc), returncode=INCONCLUSIVE)
+        pytest.exit(str(exc), returncode=PYTEST_INCONCLUSIVE)
     config.stash[SESSION] = session
     config.add_cleanup(session.close)
     _register_users_module(config, folder)
@@ -220,7 +223,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     from hydrotest_core.run.findings import Outcome  # noqa: PLC0415
 
     if judge.outcome is Outcome.INCONCLUSIVE and item.config.stash[CONFIG].is_strict:
-        pytest.fail(f"nothing was judged, which fails in high strictness: {judge.reason}", False)
+        reason = f"nothing was judged, which fails in high strictness: {judge.reason}"
+        pytest.fail(reason, pytrace=False)
     if judge.outcome in {Outcome.INCONCLUSIVE, Outcome.SKIPPED}:
         pytest.skip(judge.reason)
 

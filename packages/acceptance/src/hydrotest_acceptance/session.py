@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hydrotest_acceptance.executor import Executor
 from hydrotest_core.connector.cache import ExecutionCache
 from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import ConnectorUnderTest
@@ -23,12 +24,9 @@ from hydrotest_core.connector.runner import choose_runner
 from hydrotest_core.connector.session import Session
 from hydrotest_core.run.directory import RunDirectory
 
-from hydrotest_acceptance.executor import Executor
-
 if TYPE_CHECKING:
-    from hydrotest_core.connector.execution import ConnectorRunner
-
     from hydrotest_acceptance.config import AcceptanceConfig
+    from hydrotest_core.connector.execution import ConnectorRunner
 
 __all__ = ["AcceptanceSession", "Options", "Subject"]
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hydrotest_core.errors import InfrastructureError
-from hydrotest_core.run.findings import Outcome, Severity, Verdict
-
 from hydrotest_acceptance.judge import Judge
 from hydrotest_acceptance.parametrize import section_of
+from hydrotest_core.errors import InfrastructureError
+from hydrotest_core.run.findings import Outcome, Severity, Verdict
 
 if TYPE_CHECKING:
     import pytest

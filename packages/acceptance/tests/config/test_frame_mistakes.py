@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.config.frame_mistakes import frame_mistakes
 from hydrotest_core.settings import load_yaml
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.config import load_config
 from hydrotest_acceptance.config.legacy import modernised
 from hydrotest_core.errors import SettingsError

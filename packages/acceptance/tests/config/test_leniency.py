@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.config import load_config
 from hydrotest_core.errors import SettingsError
 

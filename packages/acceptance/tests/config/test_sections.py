@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonschema_rs
 import yaml
+
 from hydrotest_acceptance.config import AcceptanceTestConfigFile
 from hydrotest_core.settings import schema_of
 

@@ -7,6 +7,7 @@ import json
 
 import msgspec
 import pytest
+
 from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import Command, Ending, ExecutionManifest
 from hydrotest_core.connector.recorder import OutputRecorder

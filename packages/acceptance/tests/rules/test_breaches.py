@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from hydrotest_acceptance.rules.breaches import Breaches, combine, dotted, kind_of, quoted, shown
 from hydrotest_core.protocol import StreamDescriptor
 from hydrotest_core.run.findings import Judgement, Outcome, Rule, Severity

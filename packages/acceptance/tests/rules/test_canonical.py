@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hydrotest_acceptance.rules.canonical import (
     canonical,
     differences,
@@ -10,8 +13,6 @@ from hydrotest_acceptance.rules.canonical import (
     plain,
     without,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

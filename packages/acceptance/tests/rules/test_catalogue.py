@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from hydrotest_acceptance.rules import catalogue
 from hydrotest_acceptance.rules.catalogue import READ_RULES, explain
 from hydrotest_core.run.findings import Rule

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from hydrotest_acceptance.rules.columns import ExtraColumnsJudge
 from hydrotest_acceptance.rules.record_pass import RecordPass
 from hydrotest_core.connector.records import RecordLine

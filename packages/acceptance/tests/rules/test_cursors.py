@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.rules.cursors import comes_before, state_cursor
 from hydrotest_core.protocol.paths import MISSING
 

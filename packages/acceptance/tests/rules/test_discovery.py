@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 
 import pytest
+
 from hydrotest_acceptance.rules import discovery as rules
 from hydrotest_core.run.findings import Outcome
 
@@ -39,7 +40,11 @@ BROKEN = {
         {**GOOD, "default_cursor_field": ["meta", "id"]},
         "meta.id",
     ),
-    "key": (rules.primary_keys_are_declared, {**GOOD, "source_defined_primary_key": [["key"]]}, "key"),
+    "key": (
+        rules.primary_keys_are_declared,
+        {**GOOD, "source_defined_primary_key": [["key"]]},
+        "key",
+    ),
     "part of a key": (
         rules.primary_keys_are_declared,
         {**GOOD, "source_defined_primary_key": [["id"], ["a", "b"]]},

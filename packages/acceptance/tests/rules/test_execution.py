@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.rules import execution as rules
 from hydrotest_core.connector.execution import Ending
 from hydrotest_core.protocol import MessageType

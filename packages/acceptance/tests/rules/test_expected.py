@@ -5,6 +5,9 @@ from collections import Counter
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hydrotest_acceptance.rules.canonical import canonical
 from hydrotest_acceptance.rules.expected import ExpectedRecordsJudge, expected_judge
 from hydrotest_acceptance.rules.expected_file import ExpectedRecord
@@ -13,8 +16,6 @@ from hydrotest_acceptance.rules.record_pass import RecordPass
 from hydrotest_core.connector.records import RecordLine
 from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
 from hydrotest_core.run.findings import Outcome
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 PRESENT, OTHERS, ORDER = "HT-READ-030", "HT-READ-031", "HT-READ-032"
 A, B, C = {"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 3, "v": "c"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.rules.expected_file import judge_expected_streams, load_expected_records
 from hydrotest_core.errors import SettingsError, UsageError
 from hydrotest_core.protocol import (

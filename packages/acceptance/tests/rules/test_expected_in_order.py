@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import msgspec
+
 from hydrotest_acceptance.rules.canonical import ignore
 from hydrotest_acceptance.rules.expected_file import ExpectedRecord
 from hydrotest_acceptance.rules.expected_in_order import ExpectedInOrderJudge

@@ -3,6 +3,9 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hydrotest_acceptance.rules.formats import (
     _is_common,
     _is_lenient,
@@ -10,8 +13,6 @@ from hydrotest_acceptance.rules.formats import (
     is_time,
     is_uuid,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 # The verdicts of CAT 3.9.8 that its reference lists, and their neighbours.
 ACCEPTED = [

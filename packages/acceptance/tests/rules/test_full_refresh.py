@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.rules.full_refresh import second_read_holds_the_first
 from hydrotest_core.run.findings import Outcome
 

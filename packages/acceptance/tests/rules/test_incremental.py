@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.rules import incremental as rules
 from hydrotest_core.run.findings import Outcome
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.rules.presence import (
     judge_declared_streams,
     judge_empty_streams,

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from hydrotest_acceptance.rules.record_pass import RecordPass
 from hydrotest_core.connector.records import RecordLine
 from hydrotest_core.protocol import StreamDescriptor

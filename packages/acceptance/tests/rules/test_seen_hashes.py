@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from hydrotest_acceptance.rules.seen_hashes import SeenHashes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hydrotest_acceptance.rules.seen_hashes import SeenHashes
 
 
 def test_a_key_is_new_once():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydrotest_acceptance.rules import specification as rules
 from hydrotest_core.run.findings import Judgement, Outcome, Severity
 
@@ -58,7 +59,11 @@ BROKEN = [
     (rules.arrays_hold_plain_items, {"type": "array", "items": {"type": "array"}}, "array"),
     (rules.arrays_hold_plain_items, {"type": "array", "items": [{"type": "string"}]}, "string"),
     (rules.no_forbidden_keywords, {"allOf": []}, "allOf"),
-    (rules.dates_have_pattern_and_format, {"type": "string", "format": "date"}, "format date alone"),
+    (
+        rules.dates_have_pattern_and_format,
+        {"type": "string", "format": "date"},
+        "format date alone",
+    ),
     (
         rules.dates_have_pattern_and_format,
         {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
@@ -87,7 +92,11 @@ BROKEN = [
         {"type": "object", "additionalProperties": {"type": "string"}},
         "string",
     ),
-    (rules.secrets_are_marked, {"type": "object", "properties": {"token": {"type": "string"}}}, "token"),
+    (
+        rules.secrets_are_marked,
+        {"type": "object", "properties": {"token": {"type": "string"}}},
+        "token",
+    ),
 ]
 IDS = [f"{rule.__name__}-{got}" for rule, _, got in BROKEN]
 SCHEMA_RULES = sorted({rule for rule, _, _ in BROKEN}, key=lambda rule: rule.__name__)
@@ -130,7 +139,9 @@ def test_a_missing_pattern_only_warns():
     assert judgement.outcome is Outcome.PASSED
 
 
-@pytest.mark.parametrize("name", ["type", "enum", "required", "format", "not", "oneOf", "$ref", "group"])
+@pytest.mark.parametrize(
+    "name", ["type", "enum", "required", "format", "not", "oneOf", "$ref", "group"]
+)
 def test_a_property_named_like_a_keyword_is_no_keyword(name):
     odd = schema(**{name: {"type": "string", "title": "a field"}})
 
@@ -166,7 +177,12 @@ def test_a_list_of_secrets_is_judged_by_its_items():
 
 
 def test_a_config_is_judged_without_our_own_keys():
-    wanted = {"type": "object", "required": ["a"], "additionalProperties": False, "properties": {"a": {"type": "integer"}}}
+    wanted = {
+        "type": "object",
+        "required": ["a"],
+        "additionalProperties": False,
+        "properties": {"a": {"type": "integer"}},
+    }
 
     assert rules.config_matches_spec(wanted, {"a": 1, "_limit": 5}).outcome is Outcome.PASSED
 
@@ -238,7 +254,9 @@ def test_without_advanced_auth_oauth_is_skipped():
 def test_oauth_must_be_the_first_choice():
     swapped = {
         **OAUTH,
-        "connectionSpecification": schema(credentials=variants({"const": "key"}, {"const": "oauth"})),
+        "connectionSpecification": schema(
+            credentials=variants({"const": "key"}, {"const": "oauth"})
+        ),
     }
 
     assert rules.oauth_is_default(OAUTH).outcome is Outcome.PASSED

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from hydrotest_acceptance.rules.states import judge_states
 from hydrotest_core.protocol import (
     AirbyteStream,

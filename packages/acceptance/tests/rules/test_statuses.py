@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from hydrotest_acceptance.rules.statuses import judge_stream_statuses
 from hydrotest_core.protocol import (
     AirbyteStream,

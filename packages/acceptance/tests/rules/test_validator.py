@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import jsonschema
 import pytest
-from hydrotest_acceptance.rules.formats import FORMATS
-from hydrotest_acceptance.rules.validator import UnusableSchemaError, compile_schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hydrotest_acceptance.rules.formats import FORMATS
+from hydrotest_acceptance.rules.validator import UnusableSchemaError, compile_schema
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def command(connector: str, asked: str, *, local: bool, home: Path) -> None:
     from hydrotest_core.connector.image import build_image  # noqa: PLC0415
 
     built = build_image(folder, asked, progress=_say)
-    click.echo(f"{built.image} {built.identity}")
+    click.echo(f"{built.reference} {built.identity}")
 
 
 def _say(line: str) -> None:

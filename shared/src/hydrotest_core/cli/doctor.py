@@ -8,14 +8,17 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from hydrotest_core.errors import EngineUnavailable, HydrotestError, SettingsError
 from hydrotest_core.untrusted import for_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Finding", "Status", "command", "examine"]
 
@@ -122,7 +125,9 @@ def _disk(home: Path) -> list[Finding]:
             what="disk",
             status=Status.OK if enough else Status.WARN,
             detail=f"{free / _GB:.1f} GB free at {place}",
-            fix="" if enough else f"make room, or choose another place with HYDROTEST_HOME; "
+            fix=""
+            if enough
+            else f"make room, or choose another place with HYDROTEST_HOME; "
             f"{home}/executions holds what may be deleted",
         )
     ]
@@ -171,7 +176,9 @@ def _certificates() -> list[Finding]:
                     fix=f"unset {variable}, or correct it",
                 )
             )
-    return found or [Finding(what="certificates", status=Status.OK, detail="as the system has them")]
+    return found or [
+        Finding(what="certificates", status=Status.OK, detail="as the system has them")
+    ]
 
 
 def _settings(connectors: Iterable[Path]) -> list[Finding]:

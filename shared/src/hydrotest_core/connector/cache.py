@@ -187,7 +187,10 @@ class ExecutionCache:
 
     def _quarantine(self, directory: Path) -> None:
         """Put a damaged entry aside: never trusted, never fatal, still there to look at."""
-        aside = make_private_dir(self.root / "quarantine") / f"{directory.parent.name[:16]}-{time.time_ns()}"
+        aside = (
+            make_private_dir(self.root / "quarantine")
+            / f"{directory.parent.name[:16]}-{time.time_ns()}"
+        )
         directory.rename(aside)
         logger.warning("cache.quarantined entry=%s", aside)
 
@@ -249,6 +252,9 @@ def _read_entry(directory: Path, key: str) -> ExecutionManifest | None:
 
 def _drop_if_silent(draft: Path) -> None:
     """Remove a draft in which nothing was said; keep one that holds output."""
-    said = any((draft / name).exists() and (draft / name).stat().st_size for name in ("stdout.log", "stderr.log"))
+    said = any(
+        (draft / name).exists() and (draft / name).stat().st_size
+        for name in ("stdout.log", "stderr.log")
+    )
     if not said:
         shutil.rmtree(draft, ignore_errors=True)

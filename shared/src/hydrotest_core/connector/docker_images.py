@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from hydrotest_core.connector.heartbeat import Heartbeat
 from hydrotest_core.errors import BuildFailed, EngineUnavailable, ImageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from docker import APIClient
 

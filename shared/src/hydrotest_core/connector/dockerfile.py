@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,8 @@ from hydrotest_core.connector.references import ImageRef
 from hydrotest_core.connector.sources import SourceFile, hash_files, source_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hydrotest_core.connector.recipe import Recipe
 
 __all__ = ["DEFAULT_BASE_IMAGE", "BuildContext", "base_image_of", "generated_context"]

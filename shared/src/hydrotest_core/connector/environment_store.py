@@ -19,20 +19,20 @@ import json
 import shutil
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
 import msgspec
 
 from hydrotest_core.connector.heartbeat import Heartbeat
-from hydrotest_core.connector.installer import Interpreter
 from hydrotest_core.connector.sources import SourceFile, copy_files, hash_files
 from hydrotest_core.errors import BuildFailed
 from hydrotest_core.sealed import atomic_write, make_private_dir
 
 if TYPE_CHECKING:
-    from hydrotest_core.connector.installer import Installer
+    from pathlib import Path
+
+    from hydrotest_core.connector.installer import Installer, Interpreter
 
 __all__ = ["Environment", "EnvironmentPlan", "ensure_environment"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from hydrotest_core.connector.references import ImageRef
 from hydrotest_core.errors import BuildFailed, ConnectorFolderError, ImageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hydrotest_core.connector.docker_images import ImageFacts, Images
     from hydrotest_core.connector.recipe import Recipe

@@ -20,7 +20,7 @@ from typing import Final, Self
 
 import msgspec
 
-from hydrotest_core.connector.execution import StreamCount  # noqa: TC001 - msgspec asks for it
+from hydrotest_core.connector.execution import StreamCount
 from hydrotest_core.protocol.lines import Line, Problem, ProblemKind
 from hydrotest_core.protocol.messages import MessageType
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydrotest_core.connector.folder import SETTINGS_FILE, ConnectorFolder, ConnectorKind
@@ -14,6 +13,7 @@ from hydrotest_core.errors import ConnectorFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 __all__ = ["DEV", "Recipe", "recipe_of"]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hydrotest_core.protocol.lines import Problem, ProblemKind, parse_line
-from hydrotest_core.protocol.messages import AirbyteRecordMessage  # noqa: TC001 - msgspec asks for it
+from hydrotest_core.protocol.messages import AirbyteRecordMessage
 
 __all__ = ["RecordLine", "read_data", "read_record"]
 

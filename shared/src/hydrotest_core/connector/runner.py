@@ -18,7 +18,6 @@ import contextlib
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +34,7 @@ from hydrotest_core.errors import EngineUnavailable, InfrastructureError, UsageE
 from hydrotest_core.sealed import atomic_write
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import PurePath
 
     from hydrotest_core.connector.execution import ConnectorRunner, ExecutionInputs

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydrotest_core.connector import reaper
 from hydrotest_core.connector.engine import engine_address
 from hydrotest_core.connector.owner import ProcessIdentity
 from hydrotest_core.connector.reaper import SESSION_LABEL, Engine
 from hydrotest_core.connector.session_record import OWNER_LABEL, read_record, session_folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["StaleSession", "clear_stale", "stale_sessions"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-
 from hydrotest_core.protocol.wire import WireStruct
 
 __all__ = [

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from typing import Any, TypeAlias
 
-import msgspec  # noqa: TC002 - msgspec reads annotations
+import msgspec
 
 from hydrotest_core.protocol.catalog import AirbyteCatalog, DestinationCatalog, StreamDescriptor
 from hydrotest_core.protocol.specification import ConnectorSpecification

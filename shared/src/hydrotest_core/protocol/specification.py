@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from hydrotest_core.protocol.catalog import DestinationSyncMode  # noqa: TC001 - msgspec reads annotations
+from hydrotest_core.protocol.catalog import DestinationSyncMode
 from hydrotest_core.protocol.wire import WireStruct
 
 __all__ = [

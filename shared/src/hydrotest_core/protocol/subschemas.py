@@ -73,7 +73,9 @@ def _walk(here: Subschema) -> Iterator[Subschema]:
         if isinstance(child, dict):
             is_property = key[0] == "properties"
             yield from _walk(
-                Subschema((*here.path, *key), child, name if is_property else here.name, is_property)
+                Subschema(
+                    (*here.path, *key), child, name if is_property else here.name, is_property
+                )
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 
-from hydrotest_core.protocol.catalog import StreamDescriptor  # noqa: TC001 - msgspec reads annotations
+from hydrotest_core.protocol.catalog import StreamDescriptor
 from hydrotest_core.protocol.wire import WireStruct
 
 __all__ = [

@@ -163,4 +163,3 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float = 0.0
     executions: tuple[str, ...] = ()
     rerun: str = ""
-

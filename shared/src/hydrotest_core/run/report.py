@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 # msgspec reads a struct's annotations while the program runs, so their names must be there.
-from hydrotest_core.connector.execution import Command, Ending, StreamCount  # noqa: TC001
+from hydrotest_core.connector.execution import Command, Ending, StreamCount
 from hydrotest_core.run.findings import Outcome, Verdict
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ _TEXT_TAGS = frozenset((_TAG + "str", _TAG + "value", _MERGE_TAG))
 _NO_TAGS = frozenset((None, "!"))
 
 
-class _Stopped(Exception):  # noqa: N818 - it ends a loop; it never leaves this module
+class _Stopped(Exception):
     """The reading can't go on; the reason is the last mistake."""
 
 

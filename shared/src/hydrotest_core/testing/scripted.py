@@ -9,7 +9,6 @@ All above the runners is tested with it, and the output takes the same way to th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,7 +19,7 @@ from hydrotest_core.errors import UsageError
 from hydrotest_core.testing.builders import as_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from hydrotest_core.connector.execution import ExecutionInputs, ExecutionResult

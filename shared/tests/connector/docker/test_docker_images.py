@@ -5,6 +5,7 @@ import secrets
 
 import docker
 import pytest
+
 from hydrotest_core.connector.docker_images import open_images
 from hydrotest_core.connector.dockerfile import BuildContext
 from hydrotest_core.connector.references import ImageRef

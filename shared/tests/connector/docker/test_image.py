@@ -6,6 +6,7 @@ import secrets
 import docker
 import docker.errors
 import pytest
+
 from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.image import (
     ImageState,

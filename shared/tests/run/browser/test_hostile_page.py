@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 import pytest
+
 from hydrotest_core.run.findings import Outcome
 
 ELEMENTS_OF_OURS = (

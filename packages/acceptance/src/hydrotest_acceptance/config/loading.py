@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from hydrotest_core.connector.references import ImageRef
-from hydrotest_core.errors import SettingsError, UsageError
-from hydrotest_core.settings import Document, Mark, Mistake, load_yaml, read_settings
 
 from hydrotest_acceptance.config.frame_mistakes import frame_mistakes
 from hydrotest_acceptance.config.legacy import DEPRECATED, modernised
 from hydrotest_acceptance.config.leniency import taken_as_meant
 from hydrotest_acceptance.config.sections import AcceptanceTestConfigFile
+from hydrotest_core.connector.references import ImageRef
+from hydrotest_core.errors import SettingsError, UsageError
+from hydrotest_core.settings import Document, Mark, Mistake, load_yaml, read_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hydrotest_acceptance.config.entries import ClientContainerConfig
 
 __all__ = [

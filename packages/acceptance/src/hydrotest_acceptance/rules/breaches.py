@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
+
 from hydrotest_core.protocol import ITEM, path_text
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Severity, Where
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hydrotest_core.run.findings import Judgement, Severity
-
 from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, as_is, dotted
 from hydrotest_acceptance.rules.catalogue import EXTRA_COLUMNS
+from hydrotest_core.run.findings import Judgement, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from hydrotest_core.protocol import AirbyteStream
-
     from hydrotest_acceptance.rules.record_pass import Record
+    from hydrotest_core.protocol import AirbyteStream
 
 __all__ = ["ExtraColumnsJudge"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hydrotest_acceptance.rules.execution import one_message
 from hydrotest_core.protocol import MessageType
 from hydrotest_core.run.findings import Finding, Judgement, Rule, Where
-
-from hydrotest_acceptance.rules.execution import one_message
 
 if TYPE_CHECKING:
     from hydrotest_core.connector.evidence import Evidence
@@ -61,7 +60,7 @@ def answers_as_expected(evidence: Evidence, expected: str) -> tuple[Judgement, .
 def _raises(evidence: Evidence) -> Judgement:
     traces = [message.trace for message in evidence.messages(MessageType.TRACE) if message.trace]
     errors = [trace.error for trace in traces if trace.error is not None and trace.error.message]
-    findings = ()
+    findings: tuple[Finding, ...] = ()
     if not errors:
         findings = (
             Finding(

@@ -61,28 +61,44 @@ def comes_before(left: Any, right: Any) -> bool | None:
     Booleans and null aren't cursors. A number and a date are compared as points in
     time. Dates without a zone count as UTC.
     """
-    if isinstance(left, bool) or isinstance(right, bool):
-        return None
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        return left < right
-    if isinstance(left, str) and isinstance(right, str):
-        first, second = _moment(left), _moment(right)
-        if first is not None and second is not None:
-            return first < second
-        as_numbers = _number(left), _number(right)
-        if as_numbers[0] is not None and as_numbers[1] is not None:
-            return as_numbers[0] < as_numbers[1]
-        return left < right if first is None and second is None else None
+    for comparable in (_as_numbers, _as_moments, _as_numbers_in_text, _as_text):
+        pair = comparable(left, right)
+        if pair is not None:
+            return bool(pair[0] < pair[1])
+    return None
+
+
+def _as_numbers(left: Any, right: Any) -> tuple[Any, Any] | None:
+    return (left, right) if _is_number(left) and _is_number(right) else None
+
+
+def _as_moments(left: Any, right: Any) -> tuple[Any, Any] | None:
     first, second = _moment(left), _moment(right)
-    if first is None or second is None:
+    return None if first is None or second is None else (first, second)
+
+
+def _as_numbers_in_text(left: Any, right: Any) -> tuple[Any, Any] | None:
+    if not isinstance(left, str) or not isinstance(right, str):
         return None
-    return first < second
+    first, second = _number(left), _number(right)
+    return None if first is None or second is None else (first, second)
+
+
+def _as_text(left: Any, right: Any) -> tuple[Any, Any] | None:
+    """Two texts are compared as text, unless one of them is a date and the other isn't."""
+    if not isinstance(left, str) or not isinstance(right, str):
+        return None
+    return (left, right) if _moment(left) is None and _moment(right) is None else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _moment(value: Any) -> datetime | None:
     """Return a point in time, from text in ISO 8601 or from an epoch number."""
     try:
-        if isinstance(value, int | float):
+        if _is_number(value):
             seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
             return datetime.fromtimestamp(seconds, UTC)
         if isinstance(value, str) and not value.isdigit():

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ended_in_time",
     "ended_well",
-    "keeps_secrets",
     "judge_execution",
+    "keeps_secrets",
     "one_message",
     "speaks_protocol",
 ]
@@ -129,7 +129,7 @@ def _signal_name(number: int | None) -> str:
 def ended_in_time(evidence: Evidence) -> Judgement:
     """Judge that the connector came to an end by itself."""
     manifest = evidence.manifest
-    findings = ()
+    findings: tuple[Finding, ...] = ()
     if manifest.ending is Ending.TIMED_OUT:
         findings = (
             Finding(
@@ -219,7 +219,7 @@ def keeps_secrets(evidence: Evidence) -> Judgement:
 def one_message(evidence: Evidence, kind: MessageType) -> Judgement:
     """Judge that exactly one message of a kind came."""
     count = evidence.manifest.message_counts.get(kind, 0)
-    findings = ()
+    findings: tuple[Finding, ...] = ()
     if count != 1:
         findings = (
             Finding(

@@ -10,24 +10,22 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from hydrotest_core.protocol import value_at
-from hydrotest_core.run.findings import Judgement
-
 from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, as_is, dotted, shown
 from hydrotest_acceptance.rules.canonical import canonical, differences, ignore, plain
 from hydrotest_acceptance.rules.catalogue import EXPECTED_ORDER, EXPECTED_RECORDS, NO_OTHER_RECORDS
 from hydrotest_acceptance.rules.expected_in_order import ExpectedInOrderJudge
 from hydrotest_acceptance.rules.expected_pairs import Actual, Differences
 from hydrotest_acceptance.rules.keys import key_bytes, key_paths
+from hydrotest_core.protocol import value_at
+from hydrotest_core.run.findings import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from hydrotest_core.protocol import AirbyteStream
-
     from hydrotest_acceptance.rules.canonical import Ignored
     from hydrotest_acceptance.rules.expected_file import ExpectedRecord
     from hydrotest_acceptance.rules.record_pass import Record, RecordJudge
+    from hydrotest_core.protocol import AirbyteStream
 
 __all__ = ["ExpectedRecordsJudge", "expected_judge"]
 

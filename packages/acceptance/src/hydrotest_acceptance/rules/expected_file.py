@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hydrotest_core.errors import SettingsError, UsageError
-from hydrotest_core.protocol import StreamDescriptor
-from hydrotest_core.run.findings import Example, Finding, Judgement, Where
 
 from hydrotest_acceptance.rules.breaches import quoted
 from hydrotest_acceptance.rules.catalogue import EXPECTED_FILE
+from hydrotest_core.errors import SettingsError, UsageError
+from hydrotest_core.protocol import StreamDescriptor
+from hydrotest_core.run.findings import Example, Finding, Judgement, Where
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hydrotest_core.run.findings import Judgement
-
 from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, as_is
 from hydrotest_acceptance.rules.canonical import plain
 from hydrotest_acceptance.rules.catalogue import EXPECTED_RECORDS, NO_OTHER_RECORDS
 from hydrotest_acceptance.rules.expected_pairs import Actual, Differences
+from hydrotest_core.run.findings import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hydrotest_core.protocol import AirbyteStream
-
     from hydrotest_acceptance.rules.canonical import Ignored
     from hydrotest_acceptance.rules.expected_file import ExpectedRecord
     from hydrotest_acceptance.rules.record_pass import Record
+    from hydrotest_core.protocol import AirbyteStream
 
 __all__ = ["ExpectedInOrderJudge"]
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hydrotest_core.protocol import MISSING, value_at
-
 from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, dotted, quoted, shown
 from hydrotest_acceptance.rules.canonical import differences
 from hydrotest_acceptance.rules.catalogue import EXPECTED_RECORDS
+from hydrotest_core.protocol import MISSING, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hydrotest_core.protocol import AirbyteStream
-
     from hydrotest_acceptance.rules.expected_file import ExpectedRecord
+    from hydrotest_core.protocol import AirbyteStream
 
 __all__ = ["Actual", "Differences"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from hydrotest_acceptance.rules.canonical import fingerprint, without
 from hydrotest_core.connector.records import read_data
 from hydrotest_core.protocol import Problem, value_at
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Where
-
-from hydrotest_acceptance.rules.canonical import fingerprint, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hydrotest_acceptance.rules.cursors import comes_before, state_cursor
 from hydrotest_core.connector.records import read_data
 from hydrotest_core.protocol import MISSING, MessageType, Problem, value_at
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Where
-
-from hydrotest_acceptance.rules.cursors import comes_before, state_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,11 +23,11 @@ __all__ = [
     "Checkpoint",
     "StreamKey",
     "checkpoints",
+    "cursors_never_go_back",
     "final_state",
     "has_records_and_states",
     "nothing_after_future_state",
     "records_follow_state",
-    "cursors_never_go_back",
     "rest_is_read",
     "sample",
     "streams_of",
@@ -207,7 +206,7 @@ def _cursor_bounds(
 ) -> dict[StreamKey, tuple[Sequence[str], Any]]:
     """Return, for each stream whose state holds its cursor, the cursor's path and value."""
     blobs = _blobs(state)
-    bounds = {}
+    bounds: dict[StreamKey, tuple[Sequence[str], Any]] = {}
     for one in streams:
         key = (one.stream.namespace, one.stream.name)
         path = one.cursor_field or one.stream.default_cursor_field
@@ -231,7 +230,8 @@ def records_follow_state(
         return Judgement(rule=FOLLOWS, skipped="no stream's state holds its cursor's value")
     findings, checked = [], 0
     for (namespace, name), (path, bound) in bounds.items():
-        examples, early, here = [], 0, 0
+        examples: list[Example] = []
+        early = here = 0
         for record in evidence.records(name, namespace):
             data = read_data(record)
             value = MISSING if isinstance(data, Problem) else value_at(data, path)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hydrotest_core.protocol import MISSING, value_at
-from hydrotest_core.run.findings import Finding, Judgement, Severity, Where
 
 from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, as_is, dotted, kind_of, shown
 from hydrotest_acceptance.rules.catalogue import PRIMARY_KEY, PRIMARY_KEY_UNIQUE
 from hydrotest_acceptance.rules.seen_hashes import SeenHashes
+from hydrotest_core.protocol import MISSING, value_at
+from hydrotest_core.run.findings import Finding, Judgement, Severity, Where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hydrotest_core.protocol import AirbyteStream
-
     from hydrotest_acceptance.rules.record_pass import Record
+    from hydrotest_core.protocol import AirbyteStream
 
 __all__ = ["PrimaryKeyJudge", "key_bytes", "key_paths"]
 

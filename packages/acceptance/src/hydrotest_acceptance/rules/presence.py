@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hydrotest_core.protocol import StreamDescriptor
-from hydrotest_core.run.findings import Example, Finding, Judgement, Severity, Where
-
 from hydrotest_acceptance.rules.breaches import quoted
 from hydrotest_acceptance.rules.catalogue import DECLARED_STREAMS, NO_EMPTY_STREAMS
+from hydrotest_core.protocol import StreamDescriptor
+from hydrotest_core.run.findings import Example, Finding, Judgement, Severity, Where
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

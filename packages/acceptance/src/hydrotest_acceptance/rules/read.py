@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hydrotest_core.protocol import MessageType
-
 from hydrotest_acceptance.rules.breaches import combine
 from hydrotest_acceptance.rules.columns import ExtraColumnsJudge
 from hydrotest_acceptance.rules.expected import expected_judge
@@ -22,17 +20,17 @@ from hydrotest_acceptance.rules.records import SchemaJudge
 from hydrotest_acceptance.rules.states import judge_states
 from hydrotest_acceptance.rules.statuses import judge_stream_statuses
 from hydrotest_acceptance.rules.structure import DataPointsJudge, StructureJudge
+from hydrotest_core.protocol import MessageType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from hydrotest_core.connector.evidence import Evidence
-    from hydrotest_core.protocol import AirbyteStream, ConfiguredAirbyteCatalog
-    from hydrotest_core.run.findings import Judgement
-
     from hydrotest_acceptance.rules.breaches import Show
     from hydrotest_acceptance.rules.expected_file import ExpectedRecords
     from hydrotest_acceptance.rules.record_pass import RecordJudge
+    from hydrotest_core.connector.evidence import Evidence
+    from hydrotest_core.protocol import AirbyteStream, ConfiguredAirbyteCatalog
+    from hydrotest_core.run.findings import Judgement
 
 __all__ = ["ReadRules", "judge_read"]
 

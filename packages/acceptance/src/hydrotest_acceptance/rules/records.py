@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from hydrotest_core.run.findings import Judgement, Severity
-
 from hydrotest_acceptance.rules.breaches import (
     NOTHING,
     Breaches,
@@ -20,14 +18,15 @@ from hydrotest_acceptance.rules.breaches import (
 )
 from hydrotest_acceptance.rules.catalogue import RECORD_SCHEMA, USABLE_SCHEMA
 from hydrotest_acceptance.rules.validator import WHOLE, UnusableSchemaError, compile_schema
+from hydrotest_core.run.findings import Judgement, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import jsonschema_rs
-    from hydrotest_core.protocol import AirbyteStream
 
     from hydrotest_acceptance.rules.record_pass import Record
+    from hydrotest_core.protocol import AirbyteStream
 
 __all__ = ["SchemaJudge"]
 

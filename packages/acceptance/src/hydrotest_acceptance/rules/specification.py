@@ -6,6 +6,7 @@ never taken for the keyword. Sources are the methods of Airbyte's `TestSpec`.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -617,7 +618,7 @@ def oauth_paths_exist(spec: Mapping[str, Any]) -> Judgement:
 
 def _names(path: tuple[str | int, ...]) -> Iterator[str]:
     """Yield the property names along a path; variants of oneOf share their parent's path."""
-    for before, key in zip(path, path[1:], strict=False):
+    for before, key in itertools.pairwise(path):
         if before == "properties" and isinstance(key, str):
             yield key
 

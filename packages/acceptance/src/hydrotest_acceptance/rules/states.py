@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from hydrotest_acceptance.rules.breaches import Breaches
+from hydrotest_acceptance.rules.catalogue import STATE_COUNTS, STATE_MESSAGES
 from hydrotest_core.connector.layout import MESSAGE_FILES
 from hydrotest_core.protocol import (
     AirbyteStateType,
@@ -12,9 +14,6 @@ from hydrotest_core.protocol import (
     StreamDescriptor,
 )
 from hydrotest_core.run.findings import Finding, Judgement, Severity, Where
-
-from hydrotest_acceptance.rules.breaches import Breaches
-from hydrotest_acceptance.rules.catalogue import STATE_COUNTS, STATE_MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

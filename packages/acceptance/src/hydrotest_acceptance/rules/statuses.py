@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from hydrotest_acceptance.rules.catalogue import STREAM_STATUSES
 from hydrotest_core.connector.layout import MESSAGE_FILES
 from hydrotest_core.protocol import AirbyteStreamStatus, MessageType, TraceType
 from hydrotest_core.run.findings import Example, Finding, Judgement, Where
-
-from hydrotest_acceptance.rules.catalogue import STREAM_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

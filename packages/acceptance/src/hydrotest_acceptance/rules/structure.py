@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, as_is
+from hydrotest_acceptance.rules.catalogue import DATA_POINTS, STRUCTURE_OVERLAP
 from hydrotest_core.errors import ProtocolViolation
 from hydrotest_core.protocol import (
     ITEM,
@@ -16,15 +18,11 @@ from hydrotest_core.protocol import (
 )
 from hydrotest_core.run.findings import Judgement, Severity
 
-from hydrotest_acceptance.rules.breaches import Breaches, Place, Show, as_is
-from hydrotest_acceptance.rules.catalogue import DATA_POINTS, STRUCTURE_OVERLAP
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hydrotest_core.protocol import AirbyteStream, Leaf, Path
-
     from hydrotest_acceptance.rules.record_pass import Record
+    from hydrotest_core.protocol import AirbyteStream, Leaf, Path
 
 __all__ = ["DataPointsJudge", "StructureJudge"]
 

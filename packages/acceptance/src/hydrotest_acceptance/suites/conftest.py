@@ -104,9 +104,7 @@ def connection_specification(actual_connector_spec: Mapping[str, Any]) -> Mappin
 
 
 @pytest.fixture
-def discover_execution(
-    connector: Executor, connector_config: SecretDict, inputs: Any
-) -> Execution:
+def discover_execution(connector: Executor, connector_config: SecretDict, inputs: Any) -> Execution:
     """An execution of `discover`."""
     return connector.discover(connector_config, getattr(inputs, "deployment_mode", None))
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from hydrotest_acceptance.rules.connection import answers_as_expected
 from hydrotest_acceptance.rules.execution import judge_execution
 

@@ -62,9 +62,7 @@ class TestDiscovery:
         """Each part of a primary key is a field of its stream."""
         judge(rules.primary_keys_are_declared(discovered_catalog))
 
-    def test_streams_has_sync_modes(
-        self, judge: Judge, discovered_catalog: AirbyteCatalog
-    ) -> None:
+    def test_streams_has_sync_modes(self, judge: Judge, discovered_catalog: AirbyteCatalog) -> None:
         """Each stream can be synced in some way."""
         judge(rules.streams_have_sync_modes(discovered_catalog))
 

@@ -59,9 +59,7 @@ class TestIncremental:
         config: SecretDict,
         streams: list[dict[str, Any]],
     ) -> Execution:
-        first = connector.read(
-            config, {"streams": streams}, deployment_mode=inputs.deployment_mode
-        )
+        first = connector.read(config, {"streams": streams}, deployment_mode=inputs.deployment_mode)
         judge.note(*first.seen(judge_execution(first.evidence)))
         judge.note(*first.seen([rules.has_records_and_states(first.evidence)]))
         judge.stop_if_failed()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hydrotest_acceptance.judge import Judge
     from hydrotest_core.redaction import SecretDict
 
-Schema = "Mapping[str, Any]"
+Schema: TypeAlias = "Mapping[str, Any]"
 
 
 class TestSpec:
@@ -58,7 +58,9 @@ class TestSpec:
         """The variants of oneOf are told apart by one const."""
         judge(rules.one_ofs_are_told_apart(connection_specification))
 
-    def test_secret_is_properly_marked(self, judge: Judge, connection_specification: Schema) -> None:
+    def test_secret_is_properly_marked(
+        self, judge: Judge, connection_specification: Schema
+    ) -> None:
         """What can hold a secret is marked with airbyte_secret."""
         judge(rules.secrets_are_marked(connection_specification))
 
@@ -102,9 +104,7 @@ class TestSpec:
         """The specification holds no $ref."""
         judge(rules.no_references(connection_specification))
 
-    def test_oauth_flow_parameters(
-        self, judge: Judge, actual_connector_spec: Schema
-    ) -> None:
+    def test_oauth_flow_parameters(self, judge: Judge, actual_connector_spec: Schema) -> None:
         """The paths of advanced_auth lead to fields."""
         judge(rules.oauth_paths_exist(actual_connector_spec))
 
@@ -131,8 +131,8 @@ class TestSpec:
         judge(
             rules.labels_match_metadata(
                 connector.connector.labels,
-                metadata.docker_repository if metadata else None,
-                metadata.docker_image_tag if metadata else None,
+                metadata.docker_repository,
+                metadata.docker_image_tag,
             )
         )
 
