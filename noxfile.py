@@ -11,6 +11,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import nox
 from nox.command import CommandFailed
@@ -119,7 +120,8 @@ def deps(session: nox.Session) -> None:
     _install(session, "deptry", *_editable())
     for folder in PACKAGES.values():
         with session.chdir(folder):
-            session.run("deptry", "src")
+            # pytest loads these two by their entry points; the plugin sets their options.
+            session.run("deptry", "src", "--per-rule-ignores", "DEP002=pytest-timeout|pytest-xdist")
 
 
 @nox.session
@@ -146,20 +148,24 @@ def _install_built(session: nox.Session, package: str, *tools: str) -> None:
 
     uv takes a local folder as unchanged while its pyproject.toml is, so it is told to look again.
     """
-    folders = dict.fromkeys(["core", package])
+    project = _project(PACKAGES[package])
+    folders = [PACKAGES[package]]
+    if any(need.startswith("hydrotest-core") for need in project["dependencies"]):
+        folders.insert(0, PACKAGES["core"])
     again: list[str] = []
     if session.venv_backend == "uv":
-        names = [_distribution(PACKAGES[name]) for name in folders]
+        names = [_project(folder)["name"] for folder in folders]
         again = [arg for name in names for arg in ("--reinstall-package", name)]
-    _install(session, *again, *(_with_docker(PACKAGES[name]) for name in folders), *tools)
+    _install(session, *again, *map(_with_docker, folders), *tools)
 
 
 def _editable() -> list[str]:
     return [arg for folder in PACKAGES.values() for arg in ("-e", _with_docker(folder))]
 
 
-def _distribution(folder: Path) -> str:
-    return str(tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"])
+def _project(folder: Path) -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    return project
 
 
 def _with_docker(folder: Path) -> str:

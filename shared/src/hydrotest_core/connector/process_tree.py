@@ -98,8 +98,7 @@ class ProcessTree:
         assert self._child is not None
         if not hasattr(os, "waitid"):  # macOS before Python 3.13.
             self._reap(os.WNOHANG)
-        if self._status is not None:
-            return True
+            return self._status is not None
         options = os.WEXITED | os.WNOWAIT | os.WNOHANG
         return os.waitid(os.P_PID, self._child.pid, options) is not None
 
