@@ -27,6 +27,7 @@ ELSEWHERE = {
 }
 ARGUMENTS = {
     "exit-N": "exit-1",
+    "long-line": "long-line:67200000",
     "deep": "deep:2000",
     "slow-drip": "slow-drip:0",
     "garbage": "garbage:50",

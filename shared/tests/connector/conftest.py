@@ -90,3 +90,23 @@ def own_temporary_folder(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr("tempfile.tempdir", None)
     return folder
+
+
+@pytest.fixture
+def leave_behind(own_temporary_folder):
+    """Return a function that makes what a session leaves when even its reaper is killed."""
+
+    def make(id_, owner):
+        folder = own_temporary_folder / f"hydrotest-{id_}"
+        folder.mkdir()
+        record = {
+            "id": id_,
+            "owner": owner,
+            "created_at_ms": 1,
+            "engine": "unix:///nowhere/docker.sock",
+            "hash_key": "",
+        }
+        (folder / "session.json").write_text(json.dumps(record))
+        return folder
+
+    return make

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pickle
 import signal
 import stat
@@ -10,13 +9,12 @@ import sys
 import textwrap
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from hydrotest_core.connector import session as session_module
 from hydrotest_core.connector.owner import ProcessIdentity
 from hydrotest_core.connector.reaper import SESSION_LABEL, SESSION_VARIABLE
-from hydrotest_core.connector.session import Session, clear_stale, stale_sessions
+from hydrotest_core.connector.session import Session
 from hydrotest_core.connector.session_record import (
     CREATOR_LABEL,
     EXECUTION_LABEL,
@@ -24,7 +22,6 @@ from hydrotest_core.connector.session_record import (
     OWNER_LABEL,
     RECORD_FILE,
     folder_of,
-    read_record,
 )
 from hydrotest_core.errors import InfrastructureError
 
@@ -212,117 +209,6 @@ def _is_gone(pid):
 
 def test_worker_joins_by_the_id(session, a_worker):
     assert a_worker("print(session.id)").stdout.strip() == session.id
-
-
-def test_nothing_is_stale_where_the_owner_lives_or_is_unknown(session, fake_engine):
-    fake_engine.things["containers"] = {
-        "mine": session.labels("e1"),
-        "foreign": {SESSION_LABEL: "0123456789ab", OWNER_LABEL: FOREIGN},
-        "unlabelled": {SESSION_LABEL: "0123456789ac"},
-    }
-
-    assert stale_sessions(fake_engine.address) == []
-    assert clear_stale(fake_engine.address) == []
-    assert len(fake_engine.things["containers"]) == 3
-    assert session.folder.exists()
-
-
-def leave_behind(id_, owner=DEAD):
-    """Make the folder that a session leaves when even its reaper is killed."""
-    folder = folder_of(id_)
-    folder.mkdir()
-    record = {
-        "id": id_,
-        "owner": owner,
-        "created_at_ms": 1,
-        "engine": NOBODY,
-        "hash_key": "",
-    }
-    (folder / RECORD_FILE).write_bytes(msgspec.json.encode(record))
-    return folder
-
-
-def test_dead_sessions_are_found_on_engine_and_disk_and_cleared(fake_engine):
-    first = leave_behind("aaaaaaaaaaaa")
-    second = leave_behind("bbbbbbbbbbbb")
-    fake_engine.things["containers"] = {
-        "c1": {SESSION_LABEL: "bbbbbbbbbbbb", OWNER_LABEL: DEAD},
-        "c2": {SESSION_LABEL: "cccccccccccc", OWNER_LABEL: DEAD},
-        "c3": {SESSION_LABEL: "dddddddddddd", OWNER_LABEL: ALIVE},
-    }
-    fake_engine.things["volumes"] = {"v1": {SESSION_LABEL: "cccccccccccc", OWNER_LABEL: DEAD}}
-
-    found = stale_sessions(fake_engine.address)
-
-    assert [(one.id, one.engine_things, one.folder) for one in found] == [
-        ("aaaaaaaaaaaa", (), first),
-        ("bbbbbbbbbbbb", ("containers c1",), second),
-        ("cccccccccccc", ("containers c2", "volumes v1"), None),
-    ]
-
-    assert clear_stale(fake_engine.address) == [
-        f"folder {first} of session aaaaaaaaaaaa",
-        "containers c1 of session bbbbbbbbbbbb",
-        f"folder {second} of session bbbbbbbbbbbb",
-        "containers c2 of session cccccccccccc",
-        "volumes v1 of session cccccccccccc",
-    ]
-    assert set(fake_engine.things["containers"]) == {"c3"}
-    assert stale_sessions(fake_engine.address) == []
-
-
-def test_stale_folders_are_found_without_an_engine():
-    folder = leave_behind("aaaaaaaaaaaa")
-
-    assert clear_stale(NOBODY) == [f"folder {folder} of session aaaaaaaaaaaa"]
-
-
-def test_processes_of_a_stale_session_are_killed():
-    leave_behind("aaaaaaaaaaaa")
-    environment = {**os.environ, SESSION_VARIABLE: "aaaaaaaaaaaa"}
-    sleep = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
-    with subprocess.Popen(sleep, env=environment, stdout=subprocess.PIPE) as left:
-        assert left.stdout is not None
-        left.stdout.readline()
-
-        assert clear_stale(NOBODY)[0] == "processes 1 of session aaaaaaaaaaaa"
-        assert left.wait() == -signal.SIGKILL
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(lambda folder: (folder / RECORD_FILE).unlink(), id="no record"),
-        pytest.param(lambda folder: (folder / RECORD_FILE).write_text("{"), id="no JSON"),
-        pytest.param(lambda folder: (folder / RECORD_FILE).write_bytes(b"\xff"), id="no UTF-8"),
-        pytest.param(
-            lambda folder: folder.rename(folder.with_name("hydrotest-bbbbbbbbbbbb")),
-            id="somebody else's record",
-        ),
-    ],
-)
-def test_folder_that_only_looks_like_a_session_is_left_alone(spoil):
-    folder = leave_behind("aaaaaaaaaaaa")
-    spoil(folder)
-
-    assert stale_sessions(NOBODY) == []
-
-
-def test_link_to_a_session_is_no_session(tmp_path):
-    folder = leave_behind("aaaaaaaaaaaa")
-    folder.rename(tmp_path / "elsewhere")
-    folder.symlink_to(tmp_path / "elsewhere")
-
-    assert read_record(folder) is None
-
-
-def test_folder_of_another_user_is_no_session(monkeypatch):
-    folder = leave_behind("aaaaaaaaaaaa")
-    assert read_record(folder) is not None
-
-    monkeypatch.setattr("os.getuid", lambda: 4711)
-
-    assert read_record(folder) is None
 
 
 def test_doctor_finds_what_it_needs_here():

@@ -7,9 +7,11 @@ run's folder); each xdist worker joins it with what the controller sends.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import secrets
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,10 +156,20 @@ class AcceptanceSession:
         return msgspec.json.encode(self.subject, enc_hook=str).decode()
 
     def isolation(self) -> str:
-        """Return the isolation that was in force, in words, once something has run."""
+        """Return the isolation that was in force, in words, and for which commands."""
+        commands: dict[str, set[str]] = defaultdict(set)
         for summary in self.run.executions():
-            return Evidence(self.run.path / summary.directory).manifest.isolation
-        return ""
+            manifest = Evidence(self.run.path / summary.directory).manifest
+            commands[manifest.isolation].add(str(manifest.command))
+        if len(commands) <= 1:
+            return next(iter(commands), "")
+        # They differ in the last words only: what of the network was there.
+        common = os.path.commonprefix(list(commands)).rpartition(", ")[0]  # noqa: RUF071 - meant
+        rest = [
+            f"{', '.join(sorted(names))}: {text.removeprefix(common).strip(', ')}"
+            for text, names in commands.items()
+        ]
+        return f"{common}; {'; '.join(rest)}" if common else "; ".join(rest)
 
     def close(self) -> None:
         """Let go of the session; whatever still runs under its label is removed."""

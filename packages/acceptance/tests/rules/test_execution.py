@@ -65,6 +65,31 @@ def test_only_messages_pass(evidence_of):
     assert rules.speaks_protocol(evidence_of()).outcome is Outcome.INCONCLUSIVE
 
 
+def test_each_key_that_an_object_has_twice_is_found(evidence_of):
+    record = b'{"type":"RECORD","record":{"stream":"s","emitted_at":1,"data":{"a":1,%b}}}'
+    state = b'{"type":"STATE","state":{"data":{"c":1,"c":2}}}'
+
+    judgement = rules.has_keys_once(
+        evidence_of(record % b'"b":1', record % b'"a":1', record % b'"x":{"b":1,"b":2}', state)
+    )
+
+    assert [(f.where.path, str(f.examples[0])) for f in judgement.findings] == [
+        ("c", "messages/states.jsonl:1"),
+        ("a", "records/000.jsonl:2"),
+        ("b", "records/000.jsonl:3"),
+    ]
+    assert judgement.checked == 4
+
+
+def test_the_same_key_in_two_objects_is_fine(evidence_of):
+    read = evidence_of(
+        b'{"type":"RECORD","record":{"stream":"s","emitted_at":1,"data":{"a":{"a":[{"a":1}]}}}}'
+    )
+
+    assert rules.has_keys_once(read).outcome is Outcome.PASSED
+    assert rules.has_keys_once(evidence_of()).outcome is Outcome.INCONCLUSIVE
+
+
 def test_each_secret_that_was_taken_out_is_found(evidence_of):
     judgement = rules.keeps_secrets(evidence_of(LOG, redactions={"api_key": 2, "b": 0, "token": 1}))
 

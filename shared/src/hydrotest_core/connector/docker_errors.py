@@ -26,7 +26,7 @@ from hydrotest_core.connector.docker_stream import StreamBrokenError
 from hydrotest_core.errors import EngineUnavailable, ImageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["FOREIGN", "SILENCE_S", "engine_errors", "open_client"]
 
@@ -40,7 +40,7 @@ FOREIGN: Final = (
 )
 
 # With all that must follow an engine's death it stays below half a minute.
-SILENCE_S: Final = 12
+SILENCE_S: Final = 15
 _BAD_REQUEST = 400
 _ABOUT_EXEC = re.compile(r"exec|OCI runtime create failed|permission denied", re.IGNORECASE)
 
@@ -77,40 +77,41 @@ def engine_errors(image: str, entrypoint: tuple[str, ...] = ()) -> Iterator[None
     """Turn what the SDK raises into ours; see the module's table.
 
     Args:
-        image: What is being run.
+        image: What is being run; "" where it is only the engine that is asked.
         entrypoint: What is being started; empty where nothing is.
     """
+    facts = {"image": image} if image else {}
     try:
         yield
     except docker.errors.ImageNotFound as exc:
         message = "The image isn't on the engine."
         hint = f"`hydrotest build` the connector, or `docker pull {image}`"
-        raise ImageUnavailable(message, image=image, hint=hint) from exc
+        raise ImageUnavailable(message, **facts, hint=hint) from exc
     except docker.errors.NotFound as exc:
         message = "The container was removed while the connector ran."
-        raise EngineUnavailable(message, image=image, hint="run it again") from exc
+        raise EngineUnavailable(message, **facts, hint="run it again") from exc
     except docker.errors.APIError as exc:
-        raise _refused(exc, image, entrypoint) from exc
+        raise _refused(exc, facts, entrypoint) from exc
     except FOREIGN as exc:
         message = "The Docker engine stopped answering."
         hint = "see that it runs (`docker info`), then run it again"
-        raise EngineUnavailable(message, image=image, reason=repr(exc), hint=hint) from exc
+        raise EngineUnavailable(message, **facts, reason=repr(exc), hint=hint) from exc
 
 
 def _refused(
-    exc: docker.errors.APIError, image: str, entrypoint: tuple[str, ...]
+    exc: docker.errors.APIError, facts: Mapping[str, str], entrypoint: tuple[str, ...]
 ) -> EngineUnavailable | ImageUnavailable:
     reason = str(exc.explanation or exc)
     if entrypoint and _ABOUT_EXEC.search(reason):
         message = "The image's entrypoint can't be started."
         hint = "mend ENTRYPOINT in its Dockerfile, then build it again"
         return ImageUnavailable(
-            message, image=image, entrypoint=list(entrypoint), reason=reason, hint=hint
+            message, **facts, entrypoint=list(entrypoint), reason=reason, hint=hint
         )
     if exc.status_code == _BAD_REQUEST:
         message = "The image can't be run."
         hint = "see that its name is right and that it has an ENTRYPOINT"
-        return ImageUnavailable(message, image=image, reason=reason, hint=hint)
+        return ImageUnavailable(message, **facts, reason=reason, hint=hint)
     message = "The Docker engine refused."
     hint = "see what it says, and `docker info`"
-    return EngineUnavailable(message, image=image, reason=reason, hint=hint)
+    return EngineUnavailable(message, **facts, reason=reason, hint=hint)

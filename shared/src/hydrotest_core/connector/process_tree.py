@@ -137,7 +137,8 @@ class ProcessTree:
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._child is not None
-        if self._status is None:
+        # Without `waitid` its status is taken as soon as it has ended; its children may live.
+        if self._status is None or not hasattr(os, "waitid"):
             try:
                 os.killpg(self._child.pid, number)
             except (ProcessLookupError, PermissionError):

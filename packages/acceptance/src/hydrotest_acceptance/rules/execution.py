@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from hydrotest_core.connector.execution import Ending
+from hydrotest_core.connector.layout import MESSAGE_FILES
 from hydrotest_core.protocol import MessageType, ProblemKind
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Severity, Where
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ended_in_time",
     "ended_well",
+    "has_keys_once",
     "judge_execution",
     "keeps_secrets",
     "one_message",
@@ -57,13 +62,27 @@ ANSWER = Rule(
     source="Airbyte protocol, connector interface; CAT test_spec, test_check, test_discover",
 )
 
+KEYS = Rule(
+    code="HT-RUN-006",
+    title="no object in a message has a key twice",
+    why="Of two values under one key a parser keeps one; which one differs between parsers.",
+    source="RFC 8259 section 4; house rule",
+)
+
+# Records are alike: what the first of a stream don't do, the others hardly ever do.
+_RECORDS_LOOKED_AT = 1000
 _EXAMPLES = 3
 _SHOWN = 160
 
 
 def judge_execution(evidence: Evidence, *, must_succeed: bool = True) -> tuple[Judgement, ...]:
     """Apply every rule of this module that needs nothing but the execution."""
-    judgements = [ended_in_time(evidence), speaks_protocol(evidence), keeps_secrets(evidence)]
+    judgements = [
+        ended_in_time(evidence),
+        speaks_protocol(evidence),
+        has_keys_once(evidence),
+        keeps_secrets(evidence),
+    ]
     if must_succeed:
         judgements.insert(0, ended_well(evidence))
     return tuple(judgements)
@@ -196,6 +215,55 @@ def _is_noise(kind: ProblemKind, raw: bytes) -> bool:
 def _in_words(kind: ProblemKind, line: Line) -> str:
     words = str(kind).replace("_", " ").lower()
     return f"{words}: {line.problem.detail}" if line.problem else words
+
+
+def has_keys_once(evidence: Evidence) -> Judgement:
+    """Judge all messages but LOG, of each stream's records the first thousand."""
+    twice: dict[str, list[Example]] = defaultdict(list)
+    checked = 0
+    for artifact, line, raw in _lines_to_look_at(evidence):
+        checked += 1
+        for key in sorted(_keys_twice(raw)):
+            twice[key].append(Example(artifact=artifact, line=line))
+    findings = tuple(
+        Finding(
+            rule=KEYS,
+            where=Where(command=evidence.manifest.command, path=key),
+            expected="each key once in an object",
+            got=f"the key {key!r} twice",
+            hint="build the message with a JSON library, not by joining text",
+            examples=tuple(examples[:_EXAMPLES]),
+            total=len(examples),
+            checked=checked,
+        )
+        for key, examples in twice.items()
+    )
+    return Judgement(rule=KEYS, findings=findings, checked=checked)
+
+
+def _lines_to_look_at(evidence: Evidence) -> Iterator[tuple[str, int, bytes]]:
+    for kind in (MessageType.SPEC, MessageType.CATALOG, MessageType.STATE, MessageType.CONTROL):
+        for line in evidence.lines(kind):
+            yield MESSAGE_FILES[kind], line.number, line.raw
+    for stream in evidence.streams:
+        records = evidence.records(stream.stream, stream.namespace)
+        for record in itertools.islice(records, _RECORDS_LOOKED_AT):
+            yield record.artifact, record.line, record.raw
+
+
+def _keys_twice(raw: bytes) -> set[str]:
+    found: set[str] = set()
+
+    def take(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            found.update(key for key, count in counts.items() if count > 1)
+        return members
+
+    with contextlib.suppress(ValueError, RecursionError):  # Another rule's matter.
+        json.loads(raw, object_pairs_hook=take)
+    return found
 
 
 def keeps_secrets(evidence: Evidence) -> Judgement:
