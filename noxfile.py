@@ -102,9 +102,9 @@ def types(session: nox.Session) -> None:
     _install(session, "jsonschema[format-nongpl]")
     for folder in PACKAGES.values():
         session.run("mypy", str(folder / "src"))
-        tests_of_it = [str(path) for path in sorted((folder / "tests").rglob("*.py"))]
-        if tests_of_it:
-            session.run("mypy", "--scripts-are-modules", *tests_of_it)
+        tests_of_it = (folder / "tests").relative_to(ROOT)
+        session.run("mypy", "--explicit-package-bases", str(tests_of_it))
+    session.run("mypy", "--explicit-package-bases", "tests", "conftest.py")
 
 
 @nox.session

@@ -273,8 +273,10 @@ def _times(ours: Row, peer: Row) -> float:
 
 def as_markdown(rows: Sequence[Row], targets: dict[str, list[Target]], runs: int) -> str:
     lines = [
-        f"Median of {runs} runs in turns (ratios: run by run), peak memory of all; "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}.",
+        (
+            f"Median of {runs} runs in turns (ratios: run by run), peak memory of all; "
+            f"{os.cpu_count()} cores, Python {platform.python_version()}."
+        ),
         "",
         "| variant | input | records/s | MB/s | CPU per record | peak memory |",
         "|---|---:|---:|---:|---:|---:|",
@@ -287,7 +289,7 @@ def as_markdown(rows: Sequence[Row], targets: dict[str, list[Target]], runs: int
     for directory, found in targets.items():
         lines += [
             "",
-            f"Targets, writing to {directory}:",
+            f"Targets, writing to {directory} (ratios run by run):",
             "",
             "| target | measured | |",
             "|---|---|---|",

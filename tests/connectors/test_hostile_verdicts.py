@@ -60,10 +60,10 @@ def judge(tmp_path: Path, *options: str, flags: str = "", timeout_s: int | None 
     (folder / "acceptance-test-config.yml").write_text(settings)
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", folder),
+            *(sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder)),
             *("-p", "no:cacheprovider", "-p", "hydrotest_acceptance.plugin"),
-            *("--acceptance-test-config", folder, "--runner", "process"),
-            *("--hydrotest-home", tmp_path / "home", *options),
+            *("--acceptance-test-config", str(folder), "--runner", "process"),
+            *("--hydrotest-home", str(tmp_path / "home"), *options),
         ],
         capture_output=True,
         text=True,

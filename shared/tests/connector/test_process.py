@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hydrotest_core.connector import process_tree
 from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import (
     Command,
@@ -298,7 +297,7 @@ def test_interrupt_while_the_program_is_being_started_leaves_no_process(run, ses
         started.append(real(*args, **more))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(process_tree.subprocess, "Popen", interrupted)
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         run(sys.executable, "-c", program(), "hang")

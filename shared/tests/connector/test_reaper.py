@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,14 +206,14 @@ def test_read_only_folders_are_unlocked_for_who_is_not_root(tmp_path, monkeypatc
     """As root nothing is locked, so the first attempt is made to fail."""
     tree = tmp_path / "tree"
     (tree / "a" / "b").mkdir(parents=True)
-    real, calls = reaper.shutil.rmtree, []
+    real, calls = shutil.rmtree, []
 
     def rmtree(path, **more):
         calls.append(path)
         if len(calls) > 1:
             real(path, **more)
 
-    monkeypatch.setattr(reaper.shutil, "rmtree", rmtree)
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
     (tree / "a").chmod(0)
 
     assert remove_tree(tree)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import sys
+import time
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -156,14 +157,14 @@ class TestExecution:
 
     def test_duration_is_from_start_to_end_by_the_monotonic_clock(self, begin, monkeypatch):
         now = [100.0]
-        monkeypatch.setattr(runner_module.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
         execution = begin(timeout_s=30)
         execution.start_clock()
         assert execution.deadline == 130.0
         now[0] = 107.5
         execution.stop_clock()
         now[0] = 120.0
-        monkeypatch.setattr(runner_module.time, "time_ns", lambda: 0)
+        monkeypatch.setattr(time, "time_ns", lambda: 0)
 
         manifest = execution.finish(Ended(ending=Ending.EXITED, exit_code=0)).manifest
 

@@ -12,7 +12,6 @@ from hydrotest_core.run.findings import (
     Severity,
     Verdict,
     Where,
-    worst,
 )
 
 RULE = Rule(code="HT-X-001", title="A rule", why="because", source="house rule")
@@ -76,20 +75,6 @@ def test_an_example_says_the_file_and_the_line(example, text):
 )
 def test_a_judgement_never_passes_on_nothing(judgement, outcome):
     assert outcome is judgement.outcome
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "expected"),
-    [
-        pytest.param([], Outcome.INCONCLUSIVE, id="nothing at all"),
-        pytest.param([Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE], Outcome.FAILED, id="a failure"),
-        pytest.param([Outcome.SKIPPED, Outcome.INCONCLUSIVE], Outcome.INCONCLUSIVE, id="a doubt"),
-        pytest.param([Outcome.PASSED, Outcome.SKIPPED], Outcome.SKIPPED, id="a skipped one"),
-        pytest.param([Outcome.PASSED, Outcome.PASSED], Outcome.PASSED, id="all passed"),
-    ],
-)  # fmt: skip
-def test_the_worst_outcome_decides(outcomes, expected):
-    assert expected is worst(outcomes)
 
 
 def test_a_verdict_survives_the_way_between_processes():
