@@ -152,9 +152,7 @@ def orjson_per_line() -> Reader:
 
 
 def pydantic_per_line() -> Reader:
-    from airbyte_protocol.models import (  # type: ignore[import-untyped]  # noqa: PLC0415 - see VARIANTS; the models are published without types
-        AirbyteMessage,
-    )
+    from airbyte_protocol.models import AirbyteMessage  # noqa: PLC0415 - see VARIANTS
 
     return _per_line(AirbyteMessage.parse_raw)
 

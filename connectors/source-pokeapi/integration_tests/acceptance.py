@@ -19,6 +19,7 @@ SECRETS = FOLDER.parent / "secrets"
 CONFIGS = ("config.json", "invalid_config.json")
 PUBLIC_ORIGIN = "https://pokeapi.co"
 SERVER = pytest.StashKey[Any]()
+ORIGIN = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,13 +27,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     host = os.environ.get("HYDROTEST_HOST_FOR_CONNECTOR", "127.0.0.1")
-    server = server_module().PokeApiServer(host, busy=["/api/v2/type", "/api/v2/pokemon/3"])
+    # A container comes from the engine's network, under a name that only it can resolve.
+    listen = host if host == "127.0.0.1" else "0.0.0.0"
+    server = server_module().PokeApiServer(listen, busy=["/api/v2/type", "/api/v2/pokemon/3"])
     server.start()
     config.stash[SERVER] = server
+    config.stash[ORIGIN] = origin = f"http://{host}:{server.server_address[1]}"
     SECRETS.mkdir(mode=0o700, exist_ok=True)
     for name in CONFIGS:
         text = (FOLDER / name).read_text(encoding="utf-8")
-        (SECRETS / name).write_text(text.replace(PUBLIC_ORIGIN, server.origin), encoding="utf-8")
+        (SECRETS / name).write_text(text.replace(PUBLIC_ORIGIN, origin), encoding="utf-8")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -44,7 +48,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     for name in CONFIGS:
         path = SECRETS / name
         # Another session may have written its own meanwhile.
-        if path.exists() and server.origin in path.read_text(encoding="utf-8"):
+        if path.exists() and config.stash[ORIGIN] in path.read_text(encoding="utf-8"):
             path.unlink()
 
 

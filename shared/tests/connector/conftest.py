@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import socketserver
+import sys
 import threading
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,6 +33,11 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
         }
         self.requests: list[str] = []
         self.refuses = False
+
+    def handle_error(self, request, client_address):
+        """Keep quiet about a client that was killed while it asked."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):

@@ -16,7 +16,7 @@ def facts(identity="sha256:1", labels=None):
     )
 
 
-class FakeImages(docker_images.Images):  # type: ignore[misc,name-defined] # may be skipped
+class FakeImages(docker_images.Images):  # type: ignore[name-defined] # may be skipped
     """An engine that has some images, and may get others."""
 
     def __init__(self, present=None, pullable=None):

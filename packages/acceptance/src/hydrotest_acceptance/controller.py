@@ -65,6 +65,12 @@ class Controller:
                 waited = max(0, time.time_ns() // 1_000_000 - one.since_ms) // 1000
                 reporter.write_line(f"  … {one.what}: {waited} s")
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object) -> None:
+        """Remove what a worker that died left running."""
+        if error:
+            self._session.clear_orphans()
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep a test's verdict; a failed tear-down outweighs what the test itself came to."""
         self._last_sign = time.monotonic()

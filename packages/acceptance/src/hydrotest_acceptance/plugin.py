@@ -37,6 +37,7 @@ CONFIG: pytest.StashKey[AcceptanceConfig] = pytest.StashKey()
 SESSION: pytest.StashKey[AcceptanceSession] = pytest.StashKey()
 JUDGE: pytest.StashKey[Judge] = pytest.StashKey()
 TIMEOUT_S: pytest.StashKey[float] = pytest.StashKey()
+SPENT_S: pytest.StashKey[float] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -213,6 +214,13 @@ def _timeout_s(item: pytest.Item) -> float:
     return float(item.config.stash[CONFIG].timeout_s(section, inputs))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forget the executions of the test before."""
+    if SESSION in item.config.stash:
+        item.config.stash[SESSION].executor.seen = []
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """A test that had nothing to judge doesn't pass: it is inconclusive, and fails in `high`."""
@@ -235,10 +243,13 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the verdict; a failed machine makes a test inconclusive, not failed."""
     report = yield
+    # Fixtures run the connector: their time is the test's.
+    item.stash[SPENT_S] = item.stash.get(SPENT_S, 0.0) + call.duration
     if item.path.parent != SUITES or SESSION not in item.config.stash:
         return report
     if call.when == "call" or (call.when == "setup" and not report.passed):
         from hydrotest_acceptance import verdicts  # noqa: PLC0415
 
-        verdicts.attach(item, call, report, item.stash.get(JUDGE, None), item.config.stash[SESSION])
+        judge, session = item.stash.get(JUDGE, None), item.config.stash[SESSION]
+        verdicts.attach(item, call, report, judge, session, duration_s=item.stash[SPENT_S])
     return report

@@ -171,6 +171,10 @@ class AcceptanceSession:
         ]
         return f"{common}; {'; '.join(rest)}" if common else "; ".join(rest)
 
+    def clear_orphans(self) -> None:
+        """Remove what a worker left behind that is dead."""
+        self._session.clear_orphans()
+
     def close(self) -> None:
         """Let go of the session; whatever still runs under its label is removed."""
         self._session.close()

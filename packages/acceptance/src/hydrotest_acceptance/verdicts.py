@@ -30,6 +30,8 @@ def attach(
     report: pytest.TestReport,
     judge: Judge | None,
     session: AcceptanceSession,
+    *,
+    duration_s: float,
 ) -> None:
     """Add the verdict to a test's report; a failed machine makes it skipped, not failed."""
     judge = judge or Judge()
@@ -42,7 +44,7 @@ def attach(
         reason=reason,
         findings=judge.findings,
         rules=judge.rules,
-        duration_s=report.duration,
+        duration_s=duration_s,
         executions=tuple(dict.fromkeys(session.executor.seen)),
         rerun=rerun_command(report.nodeid, session.options.folder),
     )
