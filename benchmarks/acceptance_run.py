@@ -473,9 +473,11 @@ def as_markdown(
     }
     loads = sorted(run.load for run in runs)
     lines = [
-        f"{CONNECTOR.name}, {workers} workers, median of {len(runs) // len(found)} runs in turns; "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, load before a run "
-        f"{loads[0]:.1f} to {loads[-1]:.1f}. Making the image and the environment is not in it.",
+        (
+            f"{CONNECTOR.name}, {workers} workers, median of {len(runs) // len(found)} runs in turns; "
+            f"{os.cpu_count()} cores, Python {platform.python_version()}, load before a run "
+            f"{loads[0]:.1f} to {loads[-1]:.1f}. Making the image and the environment is not in it."
+        ),
         "",
         "| | " + " | ".join(found) + " |",
         "|---|" + "---:|" * len(found),
@@ -519,7 +521,7 @@ def _rows(found: Mapping[str, Sequence[Run]]) -> dict[str, Callable[[Sequence[Ru
         "own time on the critical path": seconds(lambda run: run.own),
         "**overhead**": percent(lambda run: run.overhead),
         "overhead, least to most": spread,
-        **{f"– {name}": part(name) for name in some.parts},
+        **{f"- {name}": part(name) for name in some.parts},
         "for comparison: no connector runs": percent(lambda run: 1 - run.any_runs / run.wall),
         "all executions one after another": seconds(lambda run: run.all_durations),
         "first line on the screen after": seconds(lambda run: run.first_line),

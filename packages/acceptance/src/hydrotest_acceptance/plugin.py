@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from xdist.workermanage import WorkerController  # type: ignore[import-untyped] # untyped
+    from xdist.workermanage import WorkerController
 
     from hydrotest_acceptance.config import AcceptanceConfig
     from hydrotest_acceptance.judge import Judge
