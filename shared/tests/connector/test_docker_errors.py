@@ -7,6 +7,7 @@ import pytest
 import requests
 import urllib3.exceptions
 
+from hydrotest_core.connector import docker_errors
 from hydrotest_core.connector.docker_errors import FOREIGN, engine_errors, open_client
 from hydrotest_core.connector.docker_stream import StreamBrokenError
 from hydrotest_core.errors import EngineUnavailable, ImageUnavailable
@@ -109,3 +110,30 @@ def test_engine_that_is_not_there_is_told_with_the_way_out(address, monkeypatch)
     assert caught.value.facts["engine"] == address
     assert "DOCKER_HOST" in caught.value.hint
     assert json.dumps(str(caught.value))
+
+
+class _Wrapped(Exception):
+    def __init__(self, text, reason):
+        super().__init__(text, reason)
+        self.reason = reason
+
+
+@pytest.mark.parametrize(
+    ("exc", "said"),
+    [
+        (OSError(111, "Connection refused"), "Connection refused"),
+        (docker.errors.DockerException("no", OSError(2, "No such file")), "No such file"),
+        (_Wrapped("a", _Wrapped("b", OSError(13, "Permission denied"))), "Permission denied"),
+        (docker.errors.DockerException("just text"), "just text"),
+    ],
+    ids=["itself", "in the arguments", "two reasons deep", "nothing inside"],
+)
+def test_what_the_system_said_is_found_inside(exc, said):
+    assert docker_errors._innermost(exc) == said
+
+
+def test_an_exception_that_is_its_own_cause_ends():
+    exc = _Wrapped("round", None)
+    exc.reason = exc
+
+    assert docker_errors._innermost(exc)

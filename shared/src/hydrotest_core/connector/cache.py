@@ -1,10 +1,11 @@
 """Executions are paid for once: a folder of finished executions, shared by all workers.
 
 ```
-<home>/key                              secret of this installation, 0600
-<home>/executions/<key>.lock            held by whoever computes that execution
-<home>/executions/<key>/<run>/          a finished execution, renamed in when complete
-<home>/executions/<key>/<run>/seal.json its files and their sizes
+<home>/key                                  secret of this installation, 0600
+<home>/executions/<key>.lock                held by whoever computes that execution
+<home>/executions/<key>/<time>-<session>/   a finished execution, renamed in when complete
+<home>/executions/<key>/draft-<random>/     one that runs, or that was cut short with its runner
+<home>/executions/quarantine/               what was damaged, to look at
 ```
 
 An execution is identified by what determines it. The key is an HMAC, so that a
@@ -23,16 +24,21 @@ import secrets
 import shutil
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from hydrotest_core.connector import seal
 from hydrotest_core.connector.execution import Command, Ending, ExecutionManifest
+from hydrotest_core.connector.layout import MANIFEST_FILE, STDERR_FILE, STDOUT_FILE
+from hydrotest_core.errors import InfrastructureError
 from hydrotest_core.sealed import atomic_write, make_private_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from filelock import BaseFileLock
 
     from hydrotest_core.connector.execution import ConnectorRunner, ExecutionInputs
 
@@ -40,8 +46,14 @@ __all__ = ["CachedExecution", "ExecutionCache", "execution_key", "installation_k
 
 logger = logging.getLogger(__name__)
 
-_SEAL = "seal.json"
-_MANIFEST = "manifest.json"
+# Part of every key: executions kept in another format are not found, and so not misread.
+_FORMAT: Final = 1
+_KEY_BYTES: Final = 32
+_DRAFT: Final = "draft-"
+# Clocks are set now and then; one entry from further in the future is nobody's fresh one.
+_CLOCK_SLACK_MS: Final = 60_000
+# A run that hung for nearly as long as we would wait needn't hang again.
+_ABOUT_AS_LONG: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +78,32 @@ class CachedExecution:
 def installation_key(home: Path) -> bytes:
     """Return the secret of this installation, made at the first call.
 
-    Two processes may come here at once: the file is linked into place, so both
-    return the key of whoever was first.
+    Of two processes that come here at once, the second takes the first one's. A file
+    that can't be a key is put aside; what was kept under that key isn't found again.
+
+    Raises:
+        OSError: What the system says.
     """
     path = make_private_dir(home) / "key"
-    if not path.exists():
-        draft = path.with_name(f".key-{os.getpid()}-{secrets.token_hex(4)}")
-        atomic_write(draft, secrets.token_bytes(32))
-        try:
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, path)
-        finally:
-            draft.unlink()
-    return path.read_bytes()
+    found = _read_key(path)
+    if found is None:
+        with _lock(path.with_name("key.lock")):
+            found = _read_key(path)
+            if found is None:
+                if os.path.lexists(path):
+                    path.rename(path.with_name(f"key.damaged-{time.time_ns()}"))
+                    logger.warning("cache.key_replaced path=%s", path)
+                found = secrets.token_bytes(_KEY_BYTES)
+                atomic_write(path, found)
+    return found
+
+
+def _read_key(path: Path) -> bytes | None:
+    try:
+        found = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+    return found if len(found) == _KEY_BYTES else None
 
 
 def execution_key(inputs: ExecutionInputs, runner: str, secret: bytes) -> str:
@@ -86,10 +111,14 @@ def execution_key(inputs: ExecutionInputs, runner: str, secret: bytes) -> str:
 
     The timeout isn't part of it: it decides only how long we are ready to wait.
     """
+    connector = inputs.connector
     determined_by = {
+        "format": _FORMAT,
         "runner": runner,
-        "identity": inputs.connector.identity,
-        "argv": list(inputs.connector.argv),
+        "identity": connector.identity,
+        "argv": list(connector.argv),
+        "own_environment": dict(connector.environment),
+        "working_directory": str(connector.working_directory),
         "command": inputs.command,
         "config": inputs.config,
         "catalog": inputs.configured_catalog,
@@ -108,12 +137,16 @@ class ExecutionCache:
     Args:
         home: The folder of this installation.
         runner: Runs what isn't there yet.
-        session: The id that marks what this session ran.
-        accept_since_ms: An execution that ended before this (ms since epoch) is
-            run anew. The answer to `spec` depends on the connector alone and is
-            accepted at any age.
+        session: The id that marks what this session ran. That is taken whenever it was
+            run, and before what others ran meanwhile: one session judges one execution.
+        accept_since_ms: An execution of another session that ended before this (ms
+            since epoch) is run anew. The answer to `spec` depends on the connector
+            alone: one that was given is accepted at any age.
         on_start: Called with the key and the inputs before a run.
         on_end: Called with the key after it.
+
+    Raises:
+        InfrastructureError: The folder can't be made or read.
     """
 
     def __init__(
@@ -126,13 +159,16 @@ class ExecutionCache:
         on_start: Callable[[str, ExecutionInputs], None] | None = None,
         on_end: Callable[[str], None] | None = None,
     ) -> None:
-        self.root = make_private_dir(make_private_dir(home) / "executions")
+        with _disk_errors(home):
+            self.root = make_private_dir(make_private_dir(home) / "executions")
+            self._secret = installation_key(home)
         self.runner = runner
         self.session = session
         self.accept_since_ms = accept_since_ms
-        self._secret = installation_key(home)
         self._on_start = on_start
         self._on_end = on_end
+        # Entries whose content was read and found whole, as they were then.
+        self._whole: dict[Path, seal.Fingerprint] = {}
 
     def __repr__(self) -> str:
         return f"<ExecutionCache {self.root} runner={self.runner.name} session={self.session}>"
@@ -145,116 +181,152 @@ class ExecutionCache:
         Raises:
             InfrastructureError: The machine failed; what was said so far is kept.
         """
-        from filelock import FileLock  # noqa: PLC0415 - 0.1 s of imports the CLI can do without
-
         begin = time.monotonic()
         key = execution_key(inputs, self.runner.name, self._secret)
-        with FileLock(self.root / f"{key}.lock", mode=0o600):
+        with _disk_errors(self.root), _lock(self.root / f"{key}.lock"):
             found = self._find(key, inputs)
-            if found is not None:
-                directory, manifest = found
-                return CachedExecution(
-                    key, directory, manifest, is_reused=True, waited_s=time.monotonic() - begin
-                )
-            directory, manifest = self._run(key, inputs)
+            directory, manifest = found or self._run(key, inputs)
         return CachedExecution(
-            key, directory, manifest, is_reused=False, waited_s=time.monotonic() - begin
+            key,
+            directory,
+            manifest,
+            is_reused=found is not None,
+            waited_s=time.monotonic() - begin,
         )
 
     def _find(self, key: str, inputs: ExecutionInputs) -> tuple[Path, ExecutionManifest] | None:
         for directory in self._entries(key):
-            manifest = _read_entry(directory, key)
+            manifest = seal.read_manifest(directory, key)
             if manifest is None:
                 self._quarantine(directory)
-            elif self._is_acceptable(manifest, inputs):
+            elif not self._is_acceptable(manifest, inputs):
+                continue
+            elif self._is_whole(directory):
                 return directory, manifest
+            else:
+                self._quarantine(directory)
         return None
 
     def _entries(self, key: str) -> Iterator[Path]:
-        """Yield the folders of a key, the newest first."""
+        """Yield the folders of a key: this session's, then the others', the newest first."""
         folder = self.root / key
-        if folder.is_dir():
-            yield from sorted(folder.iterdir(), key=lambda entry: entry.name, reverse=True)
+        if folder.is_dir() and not folder.is_symlink():
+            entries = [one for one in folder.iterdir() if not one.name.startswith(_DRAFT)]
+            yield from sorted(entries, key=self._rank, reverse=True)
+        elif os.path.lexists(folder):
+            self._quarantine(folder)
+
+    def _rank(self, entry: Path) -> tuple[bool, str]:
+        return entry.name.endswith(f"-{self.session}"), entry.name
 
     def _is_acceptable(self, manifest: ExecutionManifest, inputs: ExecutionInputs) -> bool:
         if manifest.ending is Ending.INTERRUPTED:
             return False
-        # A run that hung for nearly as long as we would wait needn't hang again.
-        if manifest.ending is Ending.TIMED_OUT and manifest.timeout_s < 0.8 * inputs.timeout_s:
-            return False
-        fresh = manifest.ended_at_ms >= self.accept_since_ms
-        return fresh or (manifest.command is Command.SPEC and manifest.ending is Ending.EXITED)
+        if manifest.ending is Ending.TIMED_OUT:
+            if manifest.timeout_s < _ABOUT_AS_LONG * inputs.timeout_s:
+                return False
+        elif _answers_spec(manifest):
+            return True
+        if manifest.session == self.session:
+            return True
+        now_ms = time.time_ns() // 1_000_000
+        return self.accept_since_ms <= manifest.ended_at_ms <= now_ms + _CLOCK_SLACK_MS
 
-    def _quarantine(self, directory: Path) -> None:
-        """Put a damaged entry aside: never trusted, never fatal, still there to look at."""
-        aside = (
-            make_private_dir(self.root / "quarantine")
-            / f"{directory.parent.name[:16]}-{time.time_ns()}"
-        )
-        directory.rename(aside)
-        logger.warning("cache.quarantined entry=%s", aside)
+    def _is_whole(self, directory: Path) -> bool:
+        """Say if an entry is as it was sealed; its content is read once a process."""
+        try:
+            now = seal.fingerprint(directory)
+        except OSError:
+            return False
+        if self._whole.get(directory) != now:
+            if not seal.is_as_sealed(directory):
+                return False
+            self._whole[directory] = now
+        return True
+
+    def _quarantine(self, path: Path) -> None:
+        """Put what is damaged aside: never trusted, never fatal, still there to look at."""
+        aside = self.root / "quarantine" / f"{path.parent.name[:16]}-{time.time_ns()}"
+        try:
+            make_private_dir(aside.parent)
+            path.rename(aside)
+        except OSError as exc:
+            logger.warning("cache.damaged entry=%s reason=%s", path, exc)
+        else:
+            logger.warning("cache.quarantined entry=%s aside=%s", path, aside)
 
     def _run(self, key: str, inputs: ExecutionInputs) -> tuple[Path, ExecutionManifest]:
         folder = make_private_dir(self.root / key)
-        draft = make_private_dir(self.root / f"draft-{secrets.token_hex(8)}")
-        final = folder / f"{time.time_ns():020d}-{self.session}"
-        if self._on_start:
-            self._on_start(key, inputs)
+        # We hold the key's lock: whoever wrote these was killed.
+        for orphan in folder.glob(f"{_DRAFT}*"):
+            _drop_if_silent(orphan)
+        draft = make_private_dir(folder / f"{_DRAFT}{secrets.token_hex(8)}")
         try:
+            if self._on_start:
+                self._on_start(key, inputs)
             result = self.runner.run(replace(inputs, output_dir=draft))
-            manifest = msgspec.structs.replace(result.manifest, key=key, session=self.session)
-            atomic_write(draft / _MANIFEST, msgspec.json.encode(manifest))
+            return self._keep(draft, key, result.manifest)
+        except BaseException:
+            # What was said so far is evidence; the error on its way out matters more than ours.
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                self._keep_what_was_said(draft, key)
+            raise
         finally:
-            # Also on the way out of an error: what was said so far is evidence.
-            _seal(draft)
-            if (draft / _MANIFEST).exists():
-                draft.rename(final)
-            else:
-                _drop_if_silent(draft)
             if self._on_end:
                 self._on_end(key)
+
+    def _keep(
+        self, draft: Path, key: str, manifest: ExecutionManifest
+    ) -> tuple[Path, ExecutionManifest]:
+        manifest = msgspec.structs.replace(manifest, key=key, session=self.session)
+        atomic_write(draft / MANIFEST_FILE, msgspec.json.encode(manifest))
+        seal.seal(draft, key)
+        final = draft.with_name(f"{time.time_ns():020d}-{self.session}")
+        draft.rename(final)
+        self._whole[final] = seal.fingerprint(final)
         return final, manifest
 
-
-def _seal(directory: Path) -> None:
-    sizes = {
-        str(path.relative_to(directory)): path.stat().st_size
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.name != _SEAL
-    }
-    digest = ""
-    if (directory / _MANIFEST).exists():
-        digest = hashlib.sha256((directory / _MANIFEST).read_bytes()).hexdigest()
-    atomic_write(directory / _SEAL, msgspec.json.encode({"manifest": digest, "sizes": sizes}))
+    def _keep_what_was_said(self, draft: Path, key: str) -> None:
+        """Keep the output of a run that an error ended, by its manifest where it has one."""
+        path = draft / MANIFEST_FILE
+        if path.exists():
+            manifest = msgspec.json.decode(path.read_bytes(), type=ExecutionManifest)
+            self._keep(draft, key, manifest)
+        else:
+            _drop_if_silent(draft)
 
 
-class _Seal(msgspec.Struct):
-    manifest: str
-    sizes: dict[str, int]
-
-
-def _read_entry(directory: Path, key: str) -> ExecutionManifest | None:
-    """Return the manifest of an entry that is as it was sealed, else `None`.
-
-    An interrupted run has no key in its manifest and is whole all the same.
-    """
-    try:
-        seal = msgspec.json.decode((directory / _SEAL).read_bytes(), type=_Seal)
-        raw = (directory / _MANIFEST).read_bytes()
-        manifest = msgspec.json.decode(raw, type=ExecutionManifest)
-        if hashlib.sha256(raw).hexdigest() != seal.manifest:
-            return None
-        whole = all((directory / name).stat().st_size == n for name, n in seal.sizes.items())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return manifest if whole and manifest.key in {key, ""} else None
+def _answers_spec(manifest: ExecutionManifest) -> bool:
+    """Say if it is a good answer to `spec`; a bad one may have been the machine's fault."""
+    is_good = manifest.ending is Ending.EXITED and manifest.exit_code == 0
+    return manifest.command is Command.SPEC and is_good and "SPEC" in manifest.message_counts
 
 
 def _drop_if_silent(draft: Path) -> None:
     """Remove a draft in which nothing was said; keep one that holds output."""
     said = any(
         (draft / name).exists() and (draft / name).stat().st_size
-        for name in ("stdout.log", "stderr.log")
+        for name in (STDOUT_FILE, STDERR_FILE)
     )
     if not said:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _lock(path: Path) -> BaseFileLock:
+    from filelock import FileLock  # noqa: PLC0415 - 0.1 s of imports the CLI can do without
+
+    return FileLock(path, mode=0o600)
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        message = "The folder of kept executions can't be used."
+        raise InfrastructureError(
+            message,
+            path=exc.filename or folder,
+            reason=exc.strerror or exc,
+            hint="make room on its disk, or choose another folder with HYDROTEST_HOME",
+        ) from exc

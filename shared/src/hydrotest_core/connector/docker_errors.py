@@ -60,7 +60,22 @@ def open_client(address: str, timeout_s: int = SILENCE_S) -> docker.APIClient:
     except FOREIGN as exc:
         message = "No Docker engine answers."
         hint = "start Docker, set DOCKER_HOST, or use the process runner: --runner process"
-        raise EngineUnavailable(message, engine=address, reason=exc, hint=hint) from exc
+        reason = _innermost(exc)
+        raise EngineUnavailable(message, engine=address, reason=reason, hint=hint) from exc
+
+
+def _innermost(exc: BaseException) -> str:
+    """Return what the system said, out of the sentences that libraries wrap around it."""
+    seen: set[int] = set()
+    cause: BaseException | None = exc
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        nested = next((arg for arg in cause.args if isinstance(arg, BaseException)), None)
+        cause = getattr(cause, "reason", None) or nested or cause.__cause__ or cause.__context__
+        cause = cause if isinstance(cause, BaseException) else None
+    return str(exc)
 
 
 def _knock(address: str, timeout_s: int) -> None:

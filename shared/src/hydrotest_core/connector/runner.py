@@ -252,7 +252,8 @@ def choose_runner(name: str, session: Session) -> tuple[ConnectorRunner, str]:
     except EngineUnavailable as exc:
         if name == "docker":
             raise
-        return ProcessRunner(session), f"{exc.message} ({exc.facts.get('reason', '')})"
+        why = f"{exc.message.rstrip('.')} ({exc.facts.get('reason', '')})"
+        return ProcessRunner(session), why
     return runner, f"{'asked for by name; ' if name == 'docker' else ''}{engine}"
 
 
