@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def _hear_signals() -> None:
+    """Undo what `nohup` and a shell's `&` do to every process below them.
+
+    They let SIGINT and SIGHUP be ignored, also by the processes that tests start in order
+    to end them by just these signals; such a test would wait for ever.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            usual = signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, usual)
+
+
+_hear_signals()
 
 
 @functools.cache

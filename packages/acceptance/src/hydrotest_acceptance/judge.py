@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from hydrotest_core.run.finding_text import headline
 from hydrotest_core.run.findings import Finding, Outcome, Severity
+from hydrotest_core.untrusted import for_terminal
 
 if TYPE_CHECKING:
     from hydrotest_core.run.findings import Judgement
 
 __all__ = ["Judge"]
+
+_HEADLINES: Final = 10
 
 
 class Judge:
@@ -42,10 +45,20 @@ class Judge:
 
     def stop_if_failed(self) -> None:
         """Fail the test here if anything so far is a failure: what follows would build on it."""
+        if self.complaint:
+            pytest.fail(self.complaint, pytrace=False)
+
+    @property
+    def complaint(self) -> str:
+        """What pytest says of the failures, safe to print; "" where there are none.
+
+        One line each for the first: the whole story stands in the summary and the report.
+        """
         errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
-        if errors:
-            # The whole story stands in the summary and the report; here one line each.
-            pytest.fail("\n".join(map(headline, errors)), pytrace=False)
+        lines = [headline(finding) for finding in errors[:_HEADLINES]]
+        if len(errors) > len(lines):
+            lines.append(f"and {len(errors) - len(lines)} more")
+        return "\n".join(lines)
 
     @property
     def judgements(self) -> list[Judgement]:
@@ -70,14 +83,14 @@ class Judge:
 
     @property
     def reason(self) -> str:
-        """Why there was nothing to judge, or why the rules were not applied."""
+        """Why there was nothing to judge, or why the rules were not applied; safe to print."""
         reasons = [one.skipped for one in self._principal if one.skipped]
         nothing = [
             f"{one.rule.code} had nothing to judge"
             for one in self._principal
             if one.outcome is Outcome.INCONCLUSIVE
         ]
-        return "; ".join(dict.fromkeys(reasons + nothing)) or "no rule was applied"
+        return for_terminal("; ".join(dict.fromkeys(reasons + nothing))) or "no rule was applied"
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ __all__ = [
     "MissingSection",
     "keep_one_per_missing_section",
     "parameters",
+    "section_named",
     "section_of",
 ]
 
@@ -37,8 +38,13 @@ class MissingSection:
 
 
 def section_of(cls: type) -> str:
-    """Return the section of a suite's class: `TestBasicRead` -> `basic_read`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__.removeprefix("Test")).lower()
+    """Return the section of a suite's class."""
+    return section_named(cls.__name__)
+
+
+def section_named(class_name: str) -> str:
+    """Return the section of a suite's class by its name: `TestBasicRead` -> `basic_read`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", class_name.removeprefix("Test")).lower()
 
 
 def parameters(config: AcceptanceConfig, section_name: str) -> list[object]:

@@ -8,16 +8,13 @@
 <home>/executions/quarantine/               what was damaged, to look at
 ```
 
-An execution is identified by what determines it. The key is an HMAC, so that a
-short secret in a config can't be found by trying (ecosystem reference, C6).
+An execution is identified by what determines it, see `hydrotest_core.connector.cache_key`;
+`hydrotest_core.connector.seal` says if it is still what was kept.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
-import json
 import logging
 import os
 import secrets
@@ -29,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from hydrotest_core.connector import seal
+from hydrotest_core.connector.cache_key import execution_key, installation_key
 from hydrotest_core.connector.execution import Command, Ending, ExecutionManifest
 from hydrotest_core.connector.layout import MANIFEST_FILE, STDERR_FILE, STDOUT_FILE
 from hydrotest_core.errors import InfrastructureError
@@ -38,17 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from filelock import BaseFileLock
-
     from hydrotest_core.connector.execution import ConnectorRunner, ExecutionInputs
 
-__all__ = ["CachedExecution", "ExecutionCache", "execution_key", "installation_key"]
+__all__ = ["CachedExecution", "ExecutionCache"]
 
 logger = logging.getLogger(__name__)
 
-# Part of every key: executions kept in another format are not found, and so not misread.
-_FORMAT: Final = 1
-_KEY_BYTES: Final = 32
 _DRAFT: Final = "draft-"
 # Clocks are set now and then; one entry from further in the future is nobody's fresh one.
 _CLOCK_SLACK_MS: Final = 60_000
@@ -73,62 +66,6 @@ class CachedExecution:
     manifest: ExecutionManifest
     is_reused: bool
     waited_s: float
-
-
-def installation_key(home: Path) -> bytes:
-    """Return the secret of this installation, made at the first call.
-
-    Of two processes that come here at once, the second takes the first one's. A file
-    that can't be a key is put aside; what was kept under that key isn't found again.
-
-    Raises:
-        OSError: What the system says.
-    """
-    path = make_private_dir(home) / "key"
-    found = _read_key(path)
-    if found is None:
-        with _lock(path.with_name("key.lock")):
-            found = _read_key(path)
-            if found is None:
-                if os.path.lexists(path):
-                    path.rename(path.with_name(f"key.damaged-{time.time_ns()}"))
-                    logger.warning("cache.key_replaced path=%s", path)
-                found = secrets.token_bytes(_KEY_BYTES)
-                atomic_write(path, found)
-    return found
-
-
-def _read_key(path: Path) -> bytes | None:
-    try:
-        found = path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
-        return None
-    return found if len(found) == _KEY_BYTES else None
-
-
-def execution_key(inputs: ExecutionInputs, runner: str, secret: bytes) -> str:
-    """Return 64 hex digits that stand for all that determines an execution.
-
-    The timeout isn't part of it: it decides only how long we are ready to wait.
-    """
-    connector = inputs.connector
-    determined_by = {
-        "format": _FORMAT,
-        "runner": runner,
-        "identity": connector.identity,
-        "argv": list(connector.argv),
-        "own_environment": dict(connector.environment),
-        "working_directory": str(connector.working_directory),
-        "command": inputs.command,
-        "config": inputs.config,
-        "catalog": inputs.configured_catalog,
-        "state": list(inputs.state) if inputs.state is not None else None,
-        "environment": dict(inputs.environment),
-        "network": inputs.network,
-        "attempt": inputs.attempt,
-    }
-    canonical = json.dumps(determined_by, sort_keys=True, separators=(",", ":")).encode()
-    return hmac.new(secret, canonical, hashlib.sha256).hexdigest()
 
 
 class ExecutionCache:
@@ -181,9 +118,11 @@ class ExecutionCache:
         Raises:
             InfrastructureError: The machine failed; what was said so far is kept.
         """
+        from filelock import FileLock  # noqa: PLC0415 - 0.1 s of imports the CLI can do without
+
         begin = time.monotonic()
         key = execution_key(inputs, self.runner.name, self._secret)
-        with _disk_errors(self.root), _lock(self.root / f"{key}.lock"):
+        with _disk_errors(self.root), FileLock(self.root / f"{key}.lock", mode=0o600):
             found = self._find(key, inputs)
             directory, manifest = found or self._run(key, inputs)
         return CachedExecution(
@@ -291,7 +230,9 @@ class ExecutionCache:
         path = draft / MANIFEST_FILE
         if path.exists():
             manifest = msgspec.json.decode(path.read_bytes(), type=ExecutionManifest)
-            self._keep(draft, key, manifest)
+            # Its runner didn't return: whatever it wrote, nobody is to take it for finished.
+            cut_short = msgspec.structs.replace(manifest, ending=Ending.INTERRUPTED)
+            self._keep(draft, key, cut_short)
         else:
             _drop_if_silent(draft)
 
@@ -310,12 +251,6 @@ def _drop_if_silent(draft: Path) -> None:
     )
     if not said:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _lock(path: Path) -> BaseFileLock:
-    from filelock import FileLock  # noqa: PLC0415 - 0.1 s of imports the CLI can do without
-
-    return FileLock(path, mode=0o600)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 A property may be called `type`, `enum` or `required`. Searching a schema for such a key
 as text finds the property too; walking from schema to schema doesn't.
+
+Source: JSON Schema, Draft 7 and 2020-12: which keywords hold schemas.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Subschema", "subschemas"]
 
-_MAPS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas")
-_LISTS = ("oneOf", "anyOf", "allOf", "prefixItems")
+_PROPERTIES = "properties"
+# Of `dependencies` only what is a schema counts; the other form is a list of names.
+_MAPS = (
+    _PROPERTIES, "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies",
+)  # fmt: skip
+_LISTS = ("oneOf", "anyOf", "allOf", "prefixItems", "items")
 _SINGLE = (
     "items", "additionalItems", "additionalProperties", "contains", "not", "if", "then", "else",
-    "propertyNames",
+    "propertyNames", "unevaluatedItems", "unevaluatedProperties",
 )  # fmt: skip
 _DEEPEST = 64
 
@@ -42,16 +48,20 @@ class Subschema:
 
     @property
     def where(self) -> str:
-        """The path as people read it: `auth.oneOf[0].token`; the root is `(root)`."""
+        """The path as people read it: `auth.oneOf[0].token`; the root is `(root)`.
+
+        The word `properties` is left out, other keywords are not.
+        """
         text = ""
         keys = iter(self.path)
         for key in keys:
             if isinstance(key, int):
                 text += f"[{key}]"
-            elif key in _MAPS:
-                text += f".{next(keys, '')}"
-            else:
+                continue
+            if key != _PROPERTIES:
                 text += f".{key}"
+            if key in _MAPS:
+                text += f".{next(keys)}"
         return text.removeprefix(".") or "(root)"
 
 
@@ -62,36 +72,28 @@ def subschemas(schema: Any) -> Iterator[Subschema]:
     deeper than 64 levels is looked at. `$ref` isn't followed.
     """
     if isinstance(schema, dict):
-        yield from _walk(Subschema((), schema, None, is_property=False))
+        yield from _walk(Subschema((), schema, None, is_property=False), depth=0)
 
 
-def _walk(here: Subschema) -> Iterator[Subschema]:
+def _walk(here: Subschema, depth: int) -> Iterator[Subschema]:
     yield here
-    if len(here.path) >= 2 * _DEEPEST:
+    if depth == _DEEPEST:
         return
-    for key, name, child in _children(here.schema):
+    for key, child in _children(here.schema):
         if isinstance(child, dict):
-            is_property = key[0] == "properties"
-            yield from _walk(
-                Subschema(
-                    (*here.path, *key), child, name if is_property else here.name, is_property
-                )
-            )
+            is_property = key[0] == _PROPERTIES
+            name = str(key[1]) if is_property else here.name
+            yield from _walk(Subschema((*here.path, *key), child, name, is_property), depth + 1)
 
 
-def _children(
-    schema: Mapping[str, Any],
-) -> Iterator[tuple[tuple[str | int, ...], str | None, Any]]:
+def _children(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield what stands where a schema may stand, with its keys from here."""
     for keyword in _MAPS:
         members = schema.get(keyword)
         if isinstance(members, dict):
-            yield from (((keyword, name), name, child) for name, child in members.items())
+            yield from (((keyword, name), child) for name, child in members.items())
     for keyword in _LISTS:
         members = schema.get(keyword)
         if isinstance(members, list):
-            yield from (((keyword, n), None, child) for n, child in enumerate(members))
-    for keyword in _SINGLE:
-        if isinstance(schema.get(keyword), dict):
-            yield (keyword,), None, schema[keyword]
-        elif keyword == "items" and isinstance(schema.get(keyword), list):
-            yield from (((keyword, n), None, child) for n, child in enumerate(schema[keyword]))
+            yield from (((keyword, n), child) for n, child in enumerate(members))
+    yield from (((keyword,), schema.get(keyword)) for keyword in _SINGLE)
