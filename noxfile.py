@@ -31,9 +31,9 @@ HOUSE = "house"
 TEST_TOOLS = ("pytest", "pytest-xdist", "pytest-timeout", "hypothesis")
 # What a package's tests need besides the package: referees, and a browser to look at pages.
 TEST_EXTRAS = {
-    "core": ("airbyte-protocol-models", "docker", "orjson", "playwright"),
+    "core": ("airbyte-protocol-models", "docker", "jsonschema", "orjson", "playwright"),
     "acceptance": ("jsonschema[format-nongpl]",),
-    HOUSE: ("jsonschema[format-nongpl]", "nox", "invoke", "playwright"),
+    HOUSE: ("airbyte-protocol-models", "import-linter", "invoke", "jsonschema", "nox", "pyyaml"),
 }
 
 nox.needs_version = ">=2025.5"

@@ -80,8 +80,8 @@ def pytest_addoption() -> None:
         note("loaded")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
+@pytest.hookimpl(tryfirst=True, specname="pytest_configure")
+def pytest_watch(config: pytest.Config) -> None:
     if not is_watched(config):
         return
     from hydrotest_core.connector.cache import ExecutionCache  # noqa: PLC0415 - ours to measure
@@ -96,7 +96,12 @@ def pytest_configure(config: pytest.Config) -> None:
         return cached
 
     ExecutionCache.run = watched  # type: ignore[method-assign] # to see who asks, and when
-    note("configured", worker=hasattr(config, "workerinput"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if is_watched(config):
+        note("configured")
 
 
 def pytest_runtest_logstart() -> None:
@@ -279,6 +284,8 @@ def _parts(
 ) -> dict[str, float]:
     """Cut the wall time at what was noted; all parts together are what the chain leaves."""
     controller = events[0]["process"]
+    starts = min(call.started for call in ran)
+    ends = max(call.ended for call in ran)
 
     def first(event: str, *, in_worker: bool = False) -> float:
         return min(
@@ -287,20 +294,28 @@ def _parts(
             if one["event"] == event and (one["process"] != controller) == in_worker
         )
 
-    starts = min(call.started for call in ran)
-    ends = max(call.ended for call in ran)
-    at_containers = sum(
+    cuts = {
+        "Python and pytest start": first("loaded"),
+        "session, engine and connector looked up": first("configured"),
+        "workers start and join": first("configured", in_worker=True),
+        "collection": first("test", in_worker=True),
+    }
+    parts: dict[str, float] = {}
+    at = 0.0
+    for name, until in cuts.items():
+        # What goes on beside the first execution costs nothing.
+        parts[name] = max(0.0, min(until, starts) - at)
+        at += parts[name]
+    of_containers = sum(
         call.started - max(call.asked, starts) + min(call.returned, ends) - call.ended
         for call in chain
+        if call.started > starts
     )
     return {
-        "Python and pytest start": first("loaded"),
-        "session, engine and connector looked up": first("configured") - first("loaded"),
-        "workers start and join": first("configured", in_worker=True) - first("configured"),
-        "collection": first("test", in_worker=True) - first("configured", in_worker=True),
-        "first test, up to the connector's start": starts - first("test", in_worker=True),
-        "between: starting, ending and keeping an execution": at_containers,
-        "between: judging, and waiting": ends - starts - _length(chain) - at_containers,
+        **parts,
+        "up to the first connector's start": starts - at,
+        "between: starting, ending and keeping an execution": of_containers,
+        "between: judging, and waiting": ends - starts - _length(chain) - of_containers,
         "judging after the last execution": first("finishing") - ends,
         "reports": first("finished") - first("finishing"),
         "summary, session's end, exit": end - begin - first("finished"),

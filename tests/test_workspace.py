@@ -219,6 +219,8 @@ def asked_by_sessions(source: str) -> set[str]:
                     found.add(text)
                 case ast.Starred(value=ast.Name(id=name)):
                     found.update(values.get(name, ()))
+                case _:
+                    pass  # A path, or what a function returned.
     return {name_of(text) for text in found if re.match(r"[A-Za-z]", text)}
 
 
@@ -233,6 +235,8 @@ def texts_in(node: ast.expr) -> Iterator[str]:
         case ast.Dict(values=parts):
             for part in parts:
                 yield from texts_in(part)
+        case _:
+            return
 
 
 def test_constraints_are_pins_and_nothing_else():
@@ -280,6 +284,20 @@ def test_what_only_a_session_names_is_asked_for():
     source = 'MORE = ("b[x]", "C_d")\ndef s(session):\n    _install(session, "a", "-e", *MORE)\n'
 
     assert asked_by_sessions(source) == {"a", "b", "c-d"}
+
+
+def test_each_dependency_has_its_line_in_the_decision_about_them():
+    text = canonical((ROOT / "docs" / "adr" / "0007-dependencies.md").read_text())
+    needs = [need for each in PROJECTS.values() for need in each["project"]["dependencies"]]
+    needs += [
+        need
+        for each in PROJECTS.values()
+        for extra in each["project"].get("optional-dependencies", {}).values()
+        for need in extra
+    ]
+
+    unnamed = {name_of(need) for need in needs if not re.search(rf"\b{name_of(need)}\b", text)}
+    assert unnamed <= {each["project"]["name"] for each in PROJECTS.values()}
 
 
 def mirrors(test: Path, module: Path) -> bool:
@@ -399,7 +417,7 @@ def missing_files(folder: Path) -> Iterable[str]:
         for entry in section.tests or ():
             expect, future = (
                 getattr(entry, "expect_records", None),
-                getattr(entry, "future_state", 0),
+                getattr(entry, "future_state", None),
             )
             named = [
                 getattr(entry, "config_path", None),

@@ -228,7 +228,7 @@ class TestChooseRunner:
         runner, why = choose_runner("auto", session)
 
         assert isinstance(runner, ProcessRunner)
-        assert why.startswith("No Docker engine answers.")
+        assert why.startswith("No Docker engine answers (")
 
     def test_docker_asked_for_by_name_without_an_engine_is_an_error(self, session):
         with pytest.raises(EngineUnavailable, match="--runner process") as caught:
@@ -242,7 +242,7 @@ class TestChooseRunner:
         runner, why = choose_runner("auto", session)
 
         assert runner.name == "process"
-        assert why.startswith("The Docker SDK is not installed.")
+        assert why.startswith("The Docker SDK is not installed (")
 
     def test_docker_asked_for_without_the_sdk_is_an_error(self, session, monkeypatch):
         without_the_sdk(monkeypatch)

@@ -561,7 +561,8 @@ def test_what_the_referee_rejects_is_a_problem(message):
             raw = spoilt(message, path, wrong)
             if not is_rejected(raw) or path[-1] in {"documentationUrl", "changelogUrl"}:
                 continue
-            if path[-1] == "supported_sync_modes" and wrong == []:
+            emptied = (path[-1:], wrong) == (("supported_sync_modes",), [])
+            if emptied or ("supported_sync_modes" in path[:-1] and wrong is GONE):
                 continue
             checked += 1
             if parse_line(raw, 1).problem is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
+import difflib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +13,7 @@ from hydrotest_core.redaction import SecretDict
 from hydrotest_core.settings import load_json, load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hydrotest_core.protocol import AirbyteCatalog, AirbyteStream
@@ -39,13 +39,7 @@ class ConnectorFiles:
     def config(self, path: str) -> SecretDict:
         """Read a connector's config, or the newest that the connector has updated."""
         asked = self.base / path
-        folder = asked.parent / UPDATED
-        newer = [
-            candidate
-            for candidate in (folder.iterdir() if folder.is_dir() else ())
-            if fnmatch.fnmatch(candidate.name, f"{asked.stem}|*{asked.suffix}")
-        ]
-        chosen = max(newer, key=lambda candidate: candidate.stat().st_ctime_ns, default=asked)
+        chosen = max(_updated(asked), key=lambda file: file.stat().st_ctime_ns, default=asked)
         return SecretDict(_object(load_json(chosen, what="config"), chosen))
 
     def expected_spec(self, path: str) -> Mapping[str, Any] | None:
@@ -61,7 +55,7 @@ class ConnectorFiles:
         value = _object(load_yaml(file).value, file)
         if file.stem != "manifest":
             return value
-        spec = value.get("spec") or {}
+        spec = _object(value.get("spec") or {}, file)
         renamed = {
             "connectionSpecification": spec.get("connection_specification"),
             "documentationUrl": spec.get("documentation_url"),
@@ -71,8 +65,9 @@ class ConnectorFiles:
 
     def state(self, path: str) -> Sequence[Any]:
         """Read a state: a JSON list of state messages; a lone message counts as one."""
-        value = load_json(self.base / path, what="state")
-        return value if isinstance(value, list) else [value]
+        file = self.base / path
+        value = load_json(file, what="state")
+        return value if isinstance(value, list) else [_object(value, file)]
 
     def configured_catalog(
         self, path: str | None, discovered: AirbyteCatalog, *, without: Iterable[str] = ()
@@ -80,31 +75,27 @@ class ConnectorFiles:
         """Return the configured streams: from a file, or all that were discovered.
 
         A file's streams keep sync mode, cursor and primary key of the file, and
-        take everything else from the discovered stream of that name.
+        take everything else from the discovered stream of that name. One without a
+        namespace is the one stream of its name, whatever namespace that has.
 
         Raises:
-            UsageError: The file names a stream that wasn't discovered.
+            UsageError: The file names streams that weren't discovered, or isn't a
+                configured catalog.
         """
         left_out = set(without)
         if path is None:
             return [configured(one) for one in discovered.streams if one.name not in left_out]
         file = self.base / path
-        streams = _object(load_json(file, what="configured catalog"), file).get("streams") or []
-        by_key = {(one.namespace, one.name): one for one in discovered.streams}
-        chosen = []
-        for entry in streams:
-            key = (entry["stream"].get("namespace"), entry["stream"]["name"])
-            if key not in by_key:
-                message = "The configured catalog names a stream that was not discovered."
-                raise UsageError(
-                    message,
-                    hint="correct the name, or mend discover",
-                    file=file,
-                    stream=key[1],
-                    discovered=", ".join(sorted(one.name for one in discovered.streams)),
-                )
-            chosen.append({**configured(by_key[key]), **_kept(entry)})
-        return [one for one in chosen if one["stream"]["name"] not in left_out]
+        entries = _entries(_object(load_json(file, what="configured catalog"), file), file)
+        pairs = [(entry, _discovered(entry["stream"], discovered)) for entry in entries]
+        unknown = [entry["stream"]["name"] for entry, stream in pairs if stream is None]
+        if unknown:
+            raise _not_discovered(file, unknown, discovered)
+        return [
+            {**configured(stream), **_kept(entry)}
+            for entry, stream in pairs
+            if stream is not None and stream.name not in left_out
+        ]
 
 
 def configured(stream: AirbyteStream) -> dict[str, Any]:
@@ -133,6 +124,51 @@ def in_sync_mode(streams: Iterable[Mapping[str, Any]], mode: str) -> list[dict[s
                 {**one, "sync_mode": mode, **({"cursor_field": cursor} if cursor else {})}
             )
     return chosen
+
+
+def _updated(asked: Path) -> Iterator[Path]:
+    """Yield the updated versions of a config: `updated_configurations/config|1700000000.json`."""
+    folder = asked.parent / UPDATED
+    for file in folder.iterdir() if folder.is_dir() else ():
+        is_named = file.name.startswith(f"{asked.stem}|") and file.suffix == asked.suffix
+        # Whoever could plant a link there would choose what the connector is told.
+        if is_named and file.is_file() and not file.is_symlink():
+            yield file
+
+
+def _entries(catalog: Mapping[str, Any], file: Path) -> list[dict[str, Any]]:
+    """Return the streams of a configured catalog, each with a stream that has a name."""
+    entries = catalog.get("streams")
+    if not isinstance(entries, list):
+        message = "The configured catalog has no list of streams."
+        hint = 'write it as {"streams": [{"stream": {"name": …}, "sync_mode": …}, …]}'
+        raise UsageError(message, hint=hint, file=file)
+    for number, entry in enumerate(entries):
+        stream = entry.get("stream") if isinstance(entry, dict) else None
+        if not isinstance(stream, dict) or not isinstance(stream.get("name"), str):
+            message = "A stream of the configured catalog has no name."
+            hint = 'each entry of streams has a "stream", and that has a "name"'
+            raise UsageError(message, hint=hint, file=file, entry=f"streams[{number}]")
+    return entries
+
+
+def _discovered(stream: Mapping[str, Any], catalog: AirbyteCatalog) -> AirbyteStream | None:
+    namesakes = [one for one in catalog.streams if one.name == stream["name"]]
+    namespace = stream.get("namespace")
+    exact = [one for one in namesakes if one.namespace == namespace]
+    if not exact and namespace is None and len(namesakes) == 1:
+        return namesakes[0]
+    return exact[-1] if exact else None
+
+
+def _not_discovered(file: Path, names: Sequence[str], catalog: AirbyteCatalog) -> UsageError:
+    known = sorted({one.name for one in catalog.streams})
+    near = {match for name in names for match in difflib.get_close_matches(name, known, n=1)}
+    hint = f"did you mean {', '.join(sorted(near))}?" if near else "correct it, or mend discover"
+    message = "The configured catalog names a stream that was not discovered."
+    return UsageError(
+        message, hint=hint, file=file, streams=", ".join(names), discovered=len(known)
+    )
 
 
 def _kept(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hydrotest_core.connector.evidence import Evidence
-from hydrotest_core.connector.execution import Command, Ending, ExecutionInputs, Network
+from hydrotest_core.connector.execution import Command, ExecutionInputs, Network
 from hydrotest_core.protocol import MessageType
 from hydrotest_core.redaction import Redactor, SecretDict, secret_values
 
@@ -27,6 +27,8 @@ __all__ = ["Execution", "Executor"]
 
 # Time for starting and stopping that a test's own timeout doesn't have to hold.
 _LEAST_S = 1.0
+# What looking up a config's secrets may take of it: a spec that hangs hangs once, not in each test.
+_LOOK_UP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +38,14 @@ class Execution:
     cached: CachedExecution
     evidence: Evidence
 
-    @property
-    def key(self) -> str:
-        """What identifies it in the report."""
-        return self.cached.key
-
-    @property
-    def ended_well(self) -> bool:
-        """True where the connector came to its own end with exit code 0."""
-        manifest = self.cached.manifest
-        return manifest.ending is Ending.EXITED and manifest.exit_code == 0
-
     def seen(self, judgements: Iterable[Judgement]) -> list[Judgement]:
         """Return judgements whose findings say that this is where they were seen."""
+        folder = self.cached.directory.name
         return [
             msgspec.structs.replace(
                 one,
                 findings=tuple(
-                    msgspec.structs.replace(finding, execution=self.key) for finding in one.findings
+                    msgspec.structs.replace(finding, execution=folder) for finding in one.findings
                 ),
             )
             for one in judgements
@@ -124,10 +116,13 @@ class Executor:
         )
 
     def redactor(self, config: SecretDict | None) -> Redactor:
-        """Return what keeps the config's secrets out of everything that is written."""
-        if not config:
-            return Redactor(session_key=self.session_key)
-        secrets = secret_values(config, self._connection_specification())
+        """Return what keeps secrets of config and variables out of all that is written."""
+        secrets = {
+            f"environment.{name}": value
+            for name, value in secret_values(self.environment, None).items()
+        }
+        if config:
+            secrets |= secret_values(config, self._connection_specification())
         return Redactor(secrets, session_key=self.session_key)
 
     def _execute(
@@ -140,7 +135,10 @@ class Executor:
         attempt: int = 1,
         deployment_mode: str | None = None,
         network: Network = Network.BRIDGE,
+        at_most_s: float = float("inf"),
     ) -> Execution:
+        # First of all: it may take a run of `spec`, and that time is gone then.
+        redactor = self.redactor(config)
         environment = dict(self.environment)
         if deployment_mode:
             environment["DEPLOYMENT_MODE"] = deployment_mode.upper()
@@ -152,10 +150,10 @@ class Executor:
             state=state,
             environment=environment,
             network=network,
-            timeout_s=max(_LEAST_S, self.deadline - time.monotonic()),
+            timeout_s=min(at_most_s, max(_LEAST_S, self.deadline - time.monotonic())),
             attempt=attempt,
             output_dir=Path(),
-            redactor=self.redactor(config),
+            redactor=redactor,
         )
         cached = self.cache.run(inputs)
         self.run.log(cached)
@@ -163,17 +161,17 @@ class Executor:
         return Execution(cached, Evidence(cached.directory))
 
     def _connection_specification(self) -> Mapping[str, Any] | None:
-        """Return what the connector says its config is, which names the secrets in it."""
+        """Return what the connector says its config is, which names the secrets in it.
+
+        Without an answer it is asked again the next time: an engine that failed once
+        must not cost the secrets that only the specification marks.
+        """
         if self._specification is None:
-            self._specification = {}
-            for message in self.spec().messages(MessageType.SPEC):
+            looked_at = len(self.seen)
+            spec = self._execute(Command.SPEC, network=Network.NONE, at_most_s=_LOOK_UP_S)
+            for message in spec.messages(MessageType.SPEC):
                 if message.spec is not None:
-                    self._specification = _plain(message.spec.connection_specification)
+                    self._specification = message.spec.connection_specification
             # Looking up the secrets isn't part of what the test asked for.
-            self.seen = self.seen[:-1]
+            del self.seen[looked_at:]
         return self._specification or None
-
-
-def _plain(data: Any) -> Mapping[str, Any]:
-    decoded = msgspec.json.decode(data) if isinstance(data, msgspec.Raw) else data
-    return decoded if isinstance(decoded, dict) else {}

@@ -48,16 +48,19 @@ def section_named(class_name: str) -> str:
 
 
 def parameters(config: AcceptanceConfig, section_name: str) -> list[object]:
-    """Return the parameters of a suite's tests: its entries, or one that says why there are none."""
+    """Return the parameters of a suite's tests: its entries, or one that says why there are none.
+
+    In `high` an empty list is as bad as no section: neither says why nothing is tested.
+    """
     section = config.section(section_name)
     if section is not None and section.tests:
         return [pytest.param(entry, id=f"inputs{n}") for n, entry in enumerate(section.tests)]
     if section is not None and section.bypass_reason:
         return [_skipped(f"bypassed: {section.bypass_reason}")]
-    if section is not None and section.tests is not None:
-        return [_skipped(f"{section_name} has an empty list of tests")]
     if config.is_strict and section_name in MANDATORY_IN_HIGH:
         return [pytest.param(MissingSection(section_name), id="missing")]
+    if section is not None:
+        return [_skipped(f"{section_name} has an empty list of tests")]
     return [_skipped(f"{section_name} is not in acceptance-test-config.yml")]
 
 
@@ -72,15 +75,15 @@ def keep_one_per_missing_section(items: list[pytest.Item]) -> list[pytest.Item]:
     twenty-five of them only hide the rest.
     """
     seen: set[object] = set()
-    surplus = []
+    surplus: list[pytest.Item] = []
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if callspec is None or getattr(item, "cls", None) is None:
+        if callspec is None or not isinstance(item, pytest.Function) or item.cls is None:
             continue
         inputs = callspec.params.get("inputs", item)
         if inputs is not None and not isinstance(inputs, MissingSection):
             continue
-        cls = getattr(item, "cls", None)
+        cls = item.cls
         if cls in seen:
             surplus.append(item)
         seen.add(cls)

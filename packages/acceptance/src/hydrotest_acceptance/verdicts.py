@@ -129,7 +129,8 @@ def _outcome(
     said = _said(error)
     if report.failed:
         # Where it is what the judge said, the findings say it better.
-        return Outcome.FAILED, "" if judge.complaint == said else said or report.longreprtext
+        is_judges = bool(said) and said == judge.complaint
+        return Outcome.FAILED, "" if is_judges else said or report.longreprtext
     if judge.complaint:
         return Outcome.FAILED, ""
     if report.skipped:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.metadata
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from hydrotest_core.errors import HydrotestError
+from hydrotest_core.errors import HydrotestError, InfrastructureError
 from hydrotest_core.untrusted import for_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["EXIT_INTERRUPTED", "main"]
+__all__ = ["EXIT_INCONCLUSIVE", "EXIT_INTERRUPTED", "EXIT_USAGE", "cli", "main"]
 
+# As `hydrotest_core.run.tally.ExitCode`, which would cost the help 50 ms of imports.
+EXIT_USAGE = 2
+EXIT_INCONCLUSIVE = 3
 EXIT_INTERRUPTED = 130
 _GROUP = "hydrotest.commands"
 # name -> (module, what it does): the help needs no import of the module.
@@ -34,26 +40,65 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name in _OWN:
-            command = importlib.import_module(_OWN[cmd_name][0]).command
-        else:
-            found = [one for one in _entry_points() if one.name == cmd_name]
-            command = found[0].load() if found else None
-        return command if isinstance(command, click.Command) else None
+            command: click.Command = importlib.import_module(_OWN[cmd_name][0]).command
+            return command
+        found = [one for one in _entry_points() if one.name == cmd_name]
+        return _load(found[0]) if found else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], names, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            message = f"No such command '{args[0]}'.{hint}"
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, self._short_help(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, _short_help(name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def _short_help(self, ctx: click.Context, name: str) -> str:
-        if name in _OWN:
-            return _OWN[name][1]
-        command = self.get_command(ctx, name)
-        return command.get_short_help_str() if command else ""
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=_short_help(name)) for name in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 def _entry_points() -> Sequence[importlib.metadata.EntryPoint]:
     return tuple(importlib.metadata.entry_points(group=_GROUP))
+
+
+def _load(entry_point: importlib.metadata.EntryPoint) -> click.Command:
+    """Import a package's command.
+
+    Raises:
+        InfrastructureError: The package is broken.
+    """
+    reason: object = "it is no command"
+    try:
+        command = entry_point.load()
+    except (ImportError, AttributeError) as exc:
+        reason = exc
+    else:
+        if isinstance(command, click.Command):
+            return command
+    message = "The command can't be loaded."
+    package = entry_point.dist.name if entry_point.dist else entry_point.value
+    hint = f"install {package} again"
+    raise InfrastructureError(
+        message, command=entry_point.name, package=package, reason=reason, hint=hint
+    )
+
+
+def _short_help(name: str) -> str:
+    """Return what a command does; a package's is not loaded for that, it may be large or broken."""
+    if name in _OWN:
+        return _OWN[name][1]
+    dist = next(one.dist for one in _entry_points() if one.name == name)
+    return (dist.metadata["Summary"] or f"From {dist.name}.") if dist else ""
 
 
 @click.group(
@@ -72,14 +117,47 @@ def cli() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with one of the documented exit codes."""
     try:
-        code = cli.main(args=args, prog_name="hydrotest", standalone_mode=False)
+        code = cli.main(args=args, prog_name="hydrotest", standalone_mode=False, color=_color())
     except click.Abort:
         click.echo("hydrotest: interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except click.ClickException as exc:
         exc.show()
-        sys.exit(2)
+        sys.exit(EXIT_USAGE)
     except HydrotestError as exc:
-        click.echo(f"hydrotest: {for_terminal(str(exc), multiline=True)}", err=True)
+        click.echo("\n".join(_told(exc)), err=True)
         sys.exit(exc.exit_code)
+    except OSError as exc:
+        click.echo(f"hydrotest: {for_terminal(str(exc))}", err=True)
+        sys.exit(EXIT_INCONCLUSIVE)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _color() -> bool | None:
+    """Say if there is to be colour; `None` where it depends on who reads, a terminal or a file."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
+
+
+def _told(error: HydrotestError) -> Iterator[str]:
+    """Yield an error line by line: what, each fact, and at the end the way out."""
+    yield f"hydrotest: {for_terminal(error.message)}"
+    mistakes: Any = error.facts.get("mistakes")
+    if mistakes:
+        # They say where they are; the other facts are of the first one.
+        yield from (f"  {for_terminal(str(mistake))}" for mistake in mistakes)
+    else:
+        for name, value in error.facts.items():
+            yield from _fact(name.replace("_", " "), str(value))
+    if error.hint:
+        yield f"hint: {for_terminal(error.hint)}"
+
+
+def _fact(name: str, value: str) -> Iterator[str]:
+    lines = for_terminal(value.strip("\n"), multiline=True).splitlines()
+    if value.startswith("\n") or len(lines) > 1:
+        yield f"  {name}:"
+        yield from (f"    {line}" for line in lines)
+    else:
+        yield f"  {name}: {''.join(lines)}"
