@@ -22,7 +22,12 @@ import msgspec
 import pytest
 
 import hydrotest_acceptance.rules
-from hydrotest_acceptance.config import AcceptanceTestConfigFile, entries
+from hydrotest_acceptance.config import (
+    CONFIG_FILE,
+    AcceptanceTestConfigFile,
+    entries,
+    load_config,
+)
 from hydrotest_core.cli.main import cli
 from hydrotest_core.connector.folder import ConnectorSettings
 from hydrotest_core.run.findings import Rule
@@ -546,6 +551,15 @@ def test_a_rule_that_is_not_applied_anywhere_is_found():
 
 
 # Settings
+
+
+@each_document
+def test_settings_that_a_document_shows_are_in_order(document, tmp_path):
+    for block in blocks(document.read_text()):
+        if block.language == "yaml" and "connector_image:" in block.text:
+            (tmp_path / CONFIG_FILE).write_text(block.text)
+
+            assert load_config(tmp_path).warnings == ()
 
 
 def field_names(kind: type[msgspec.Struct]) -> set[str]:

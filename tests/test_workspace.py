@@ -38,10 +38,6 @@ HOSTILE = "tests/connectors/test_hostile_verdicts.py"
 # instead. An entry that is no longer needed fails: the list only gets shorter.
 TESTED_ELSEWHERE: dict[str, dict[str, str]] = {
     "shared": {
-        # Their help only, so far.
-        "cli/build": "tests/test_docs.py",
-        "cli/doctor": "tests/test_docs.py",
-        "cli/main": "tests/test_docs.py",
         "connector/cache": PLUGIN,
         "connector/docker_container": "shared/tests/connector/docker/test_docker.py",
         "connector/execution": "shared/tests/connector/test_runner.py",

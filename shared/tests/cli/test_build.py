@@ -61,9 +61,13 @@ def builds(monkeypatch):
     return make
 
 
-def built(**changes):
-    values = {"reference": "airbyte/source-apple:dev", "identity": "sha256:1f", "was_built": True}
-    return BuiltImage(**values | changes)
+def built(*, was_built=True, warnings=()):
+    return BuiltImage(
+        reference="airbyte/source-apple:dev",
+        identity="sha256:1f",
+        was_built=was_built,
+        warnings=warnings,
+    )
 
 
 @pytest.mark.parametrize("name", ["source-aple", "connectors/source-aple"])

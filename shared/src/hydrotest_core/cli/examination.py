@@ -166,9 +166,14 @@ def _dead_sessions() -> Finding:
         return _warn("dead sessions", f"what they left can't be listed: {exc}", fix)
     if not dead:
         return _ok("dead sessions", "nothing is left of any")
-    things = sum(len(session.engine_things) for session in dead)
-    folders = sum(session.folder is not None for session in dead)
-    detail = f"{len(dead)} left {things} things on the engine and {folders} folders"
+    things = [thing for session in dead for thing in session.engine_things]
+    folders = [session.folder for session in dead if session.folder]
+    left = [
+        f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
+        for what, found in (("folder", folders), ("thing", things))
+        if found
+    ]
+    detail = f"{len(dead)}, which left {' and '.join(left)}{' on the engine' if things else ''}"
     return _warn("dead sessions", detail, "hydrotest doctor --clear")
 
 

@@ -102,8 +102,10 @@ def fingerprint(directory: Path) -> Fingerprint:
 
 
 def _read_seal(directory: Path) -> _Seal | None:
+    path = directory / SEAL_FILE
     try:
-        return msgspec.json.decode((directory / SEAL_FILE).read_bytes(), type=_Seal)
+        _refuse_what_is_no_file(path)
+        return msgspec.json.decode(path.read_bytes(), type=_Seal)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -132,11 +134,15 @@ def _checksum(path: Path) -> tuple[int, int]:
     Raises:
         OSError: What the system says; also for a link or anything else that is no plain file.
     """
-    if not stat.S_ISREG(os.lstat(path).st_mode):
-        raise OSError(errno.EINVAL, "not a plain file", os.fspath(path))
+    _refuse_what_is_no_file(path)
     size = checksum = 0
     with path.open("rb", buffering=0) as file:
         while data := file.read(_CHUNK_BYTES):
             size += len(data)
             checksum = zlib.crc32(data, checksum)
     return size, checksum
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a plain file", os.fspath(path))
