@@ -192,6 +192,8 @@ def _connectors_and_options(session: nox.Session) -> tuple[list[Path], list[str]
                 folders.append(folder.resolve())
                 break
         else:
+            if os.sep in arg:
+                session.error(f"there is no folder {arg!r}. hint: check the path")
             names = sorted(path.name for path in CONNECTORS.iterdir() if path.is_dir())
             near = difflib.get_close_matches(arg, names, n=1) or names
             session.error(f"no connector {arg!r}. hint: did you mean {' or '.join(near)}?")

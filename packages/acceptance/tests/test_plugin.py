@@ -110,6 +110,40 @@ def test_a_section_that_is_missing_in_low_is_skipped_with_its_reason(run):
     assert "incremental is not in acceptance-test-config.yml" in verdict["reason"]
 
 
+def test_a_section_without_tests_of_ours_is_a_warning(run, tiny):
+    text = (tiny.folder / "acceptance-test-config.yml").read_text()
+    tiny.settings(text + "  connector_attributes:\n    tests:\n      - config_path: config.json\n")
+
+    result = run("-k", "TestConnection")
+
+    assert "connector_attributes is configured" in " ".join(result.report["warnings"])
+
+
+def test_fields_that_basic_read_ignores_are_not_compared(run, tiny):
+    expected = {"stream": "users", "data": {"id": 1, "at": "another"}, "emitted_at": 1}
+    (tiny.folder / "expected.jsonl").write_text(json.dumps(expected))
+    text = (tiny.folder / "acceptance-test-config.yml").read_text()
+    text = text.replace(
+        "message_on_failure: false\n",
+        "message_on_failure: false\n        expect_records: {path: expected.jsonl}\n",
+    )
+    tiny.settings(text)
+    assert run("-k", "test_read").outcomes["TestBasicRead::test_read[inputs0]"] == "failed"
+    tiny.settings(
+        text.replace("jsonl}\n", "jsonl}\n        ignored_fields: {users: [{name: at}]}\n")
+    )
+
+    assert run("-k", "test_read").outcomes["TestBasicRead::test_read[inputs0]"] == "passed"
+
+
+def test_help_runs_nothing(run, tiny):
+    result = run("--help")
+
+    assert result.exit_code == 0
+    assert tiny.calls == []
+    assert result.report is None
+
+
 def test_a_section_that_is_bypassed_says_why(run, tiny):
     text = (tiny.folder / "acceptance-test-config.yml").read_text()
     tiny.settings(text + "  incremental:\n    bypass_reason: the service has no cursor\n")
@@ -256,6 +290,7 @@ def test_users_fixtures_run_before_the_settings_are_read(run, tiny):
     folder.mkdir()
     (folder / "acceptance.py").write_text(
         "import pathlib, pytest\n"
+        "pytest_plugins = ('connector_acceptance_test.plugin',)\n"
         "HERE = pathlib.Path(__file__).parent.parent\n"
         "@pytest.fixture(scope='session', autouse=True)\n"
         "def connector_setup():\n"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hydrotest_acceptance.parametrize import MANDATORY_IN_HIGH
 from hydrotest_acceptance.session import version
 from hydrotest_acceptance.verdicts import carried
 from hydrotest_core.run.report import RunReport
@@ -60,10 +63,14 @@ class Controller:
             if reporter is None or now - self._last_sign < _HEARTBEAT_S:
                 continue
             self._last_sign = now
-            reporter.ensure_newline()
-            for one in self._session.run.running():
-                waited = max(0, time.time_ns() // 1_000_000 - one.since_ms) // 1000
-                reporter.write_line(f"  … {one.what}: {waited} s")
+            # Without workers a test's output is captured, and this would be taken for it.
+            capture = self._config.pluginmanager.get_plugin("capturemanager")
+            seen = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+            with seen:
+                reporter.ensure_newline()
+                for one in self._session.run.running():
+                    waited = max(0, time.time_ns() // 1_000_000 - one.since_ms) // 1000
+                    reporter.write_line(f"  … {one.what}: {waited} s")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, error: object) -> None:
@@ -100,6 +107,10 @@ class Controller:
         """Say at the very end what was judged and what came of it."""
         yield
         if self._report is None:
+            kept = os.path.relpath(Path(self._session.options.home) / "executions")
+            terminalreporter.write_line(
+                f"hydrotest: no test came to its end; what the connector said so far is in {kept}"
+            )
             return
         terminalreporter.section("hydrotest")
         page = os.path.relpath(self._session.run.path / "report.html")
@@ -124,7 +135,14 @@ class Controller:
             runner_why=subject.runner_why,
             isolation=self._session.isolation(),
             settings_file=str(self._settings.path),
-            warnings=[str(warning) for warning in self._settings.warnings],
+            warnings=[
+                *map(str, self._settings.warnings),
+                *(
+                    f"{section.name} is configured, and no test for it exists yet"
+                    for section in self._settings.sections
+                    if section.tests and section.name not in MANDATORY_IN_HIGH
+                ),
+            ],
             plugins=_third_party(self._config),
             verdicts=list(self._verdicts.values()),
             executions=manifests,

@@ -29,6 +29,7 @@ __all__: list[str] = []
 
 SUITES = Path(__file__).parent / "suites"
 USERS_MODULE = "integration_tests/acceptance.py"
+CATS_PLUGIN = "connector_acceptance_test.plugin"
 HOST_FOR_CONNECTOR = "HYDROTEST_HOST_FOR_CONNECTOR"
 # A test's own time is kept by stopping the connector; pytest-timeout comes after, for us.
 GRACE_S = 60.0
@@ -80,6 +81,12 @@ def _is_asked(config: pytest.Config) -> bool:
     return config.getoption("acceptance_test_config", None) is not None
 
 
+def _only_looks(config: pytest.Config) -> bool:
+    """Say whether pytest is asked to show something, and runs nothing."""
+    looks = ("collectonly", "help", "version", "markers", "showfixtures", "show_fixtures_per_test")
+    return any(config.getoption(look, None) for look in looks)
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
@@ -109,7 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if _is_worker(config):
             sent = config.workerinput["hydrotest"]  # type: ignore[attr-defined] # set by xdist
             session = AcceptanceSession.join(sent, settings)
-        elif config.getoption("collectonly"):
+        elif _only_looks(config):
             return
         else:
             options = Options(
@@ -152,6 +159,10 @@ def _register_users_module(config: pytest.Config, folder: Path) -> None:
         return
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    # Files written for CAT ask for CAT's plugin, whose place is ours.
+    asked = getattr(module, "pytest_plugins", ())
+    asked = (asked,) if isinstance(asked, str) else tuple(asked)
+    module.pytest_plugins = [one for one in asked if one != CATS_PLUGIN]  # type: ignore[attr-defined] # pytest's own protocol
     config.pluginmanager.register(module, name)
 
 
@@ -187,6 +198,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("inputs", entries, indirect=True)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Say once what isn't configured, and give each test its time."""
     if not _is_asked(config):
@@ -198,6 +210,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if surplus:
         dropped = set(map(id, surplus))
         items[:] = [item for item in items if id(item) not in dropped]
+        config.hook.pytest_deselected(items=surplus)
     for item in ours:
         seconds = _timeout_s(item)
         item.stash[TIMEOUT_S] = seconds

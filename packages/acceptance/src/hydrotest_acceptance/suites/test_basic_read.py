@@ -99,6 +99,10 @@ class TestBasicRead:
             exact_order=expect.exact_order if expect else False,
             extra_records=expect.extra_records if expect else True,
             must_cover=is_strict and expected is not None,
+            ignored_fields={
+                stream: [field.name for field in fields]
+                for stream, fields in (inputs.ignored_fields or {}).items()
+            },
         )
         judge.note(*read.seen(judge_execution(read.evidence)))
         configured = msgspec.convert(catalog, ConfiguredAirbyteCatalog)
