@@ -65,7 +65,7 @@ CATCH_ALL: dict[str, str] = {}
 
 LONGEST = 700
 # Files that are longer all the same, by their longest length: a number here only goes down.
-LONGER = {"packages/acceptance/src/hydrotest_acceptance/rules/specification.py": 716}
+LONGER: dict[str, int] = {}
 
 CODE = re.compile(r"HT-[A-Z]+-\d{3}")
 

@@ -77,13 +77,12 @@ def keep_one_per_missing_section(items: list[pytest.Item]) -> list[pytest.Item]:
     seen: set[object] = set()
     surplus: list[pytest.Item] = []
     for item in items:
-        callspec = getattr(item, "callspec", None)
-        if callspec is None or not isinstance(item, pytest.Function) or item.cls is None:
+        callspec, cls = getattr(item, "callspec", None), getattr(item, "cls", None)
+        if callspec is None or cls is None:
             continue
         inputs = callspec.params.get("inputs", item)
         if inputs is not None and not isinstance(inputs, MissingSection):
             continue
-        cls = item.cls
         if cls in seen:
             surplus.append(item)
         seen.add(cls)

@@ -1,1 +1,1 @@
-"""http."""
+"""What crosses the wire: exchanges, cassettes, matching. Empty until the first package needs it."""

@@ -6,7 +6,6 @@ never taken for the keyword. Sources are the methods of Airbyte's `TestSpec`.
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +21,11 @@ __all__ = [
     "config_matches_spec",
     "dates_have_pattern_and_format",
     "display_types_fit",
-    "entrypoint_is_declared",
     "enums_have_no_duplicates",
     "groups_are_at_the_top",
-    "labels_match_metadata",
     "matches_expected",
     "no_forbidden_keywords",
     "no_references",
-    "oauth_is_default",
-    "oauth_paths_exist",
     "objects_are_not_empty",
     "one_ofs_are_told_apart",
     "orders_are_distinct",
@@ -127,35 +122,11 @@ REFERENCE = _rule(
     "The platform doesn't resolve references; the field is lost.",
     "CAT TestSpec::test_defined_refs_exist_in_json_spec_file",
 )
-OAUTH_PATHS = _rule(
-    16,
-    "the paths of advanced_auth lead to properties of the specification",
-    "The sign-in stores its tokens where the connector doesn't look.",
-    "CAT TestSpec::test_oauth_flow_parameters",
-)
-OAUTH_DEFAULT = _rule(
-    17,
-    "signing in by OAuth is the first choice",
-    "Users are led to the harder way of authentication.",
-    "CAT TestSpec::test_oauth_is_default_method",
-)
 ADDITIONAL = _rule(
     18,
     "additionalProperties is true wherever it is given",
     "A config saved by a newer version is refused by this one.",
     "CAT TestSpec::test_additional_properties_is_true",
-)
-LABELS = _rule(
-    19,
-    "the image's labels agree with metadata.yaml",
-    "The platform registers another name or version than it runs.",
-    "CAT TestSpec::test_image_labels",
-)
-ENTRYPOINT = _rule(
-    20,
-    "AIRBYTE_ENTRYPOINT equals the image's entrypoint",
-    "The platform's orchestrator starts the connector by that variable.",
-    "CAT TestSpec::test_image_environment_variables",
 )
 
 # Source: the list in CAT's test_secret_is_properly_marked, plus the names it is known to miss.
@@ -599,118 +570,3 @@ def additional_properties_are_allowed(schema: Mapping[str, Any]) -> Judgement:
         if one.schema["additionalProperties"] is not True
     ]
     return _of_schema(ADDITIONAL, findings, schema)
-
-
-def oauth_paths_exist(spec: Mapping[str, Any]) -> Judgement:
-    """Judge the paths of advanced_auth; without it there is nothing to judge."""
-    auth = spec.get("advanced_auth") or {}
-    paths = list(_oauth_paths(auth))
-    known = {
-        tuple(key for key in _names(one.path))
-        for one in subschemas(spec.get("connectionSpecification", {}))
-        if one.is_property
-    }
-    findings = [
-        Finding(
-            rule=OAUTH_PATHS,
-            where=_at(where),
-            expected="a path to a property of connectionSpecification",
-            got="/".join(path),
-            hint="correct the path, or declare the property",
-        )
-        for where, path in paths
-        if path not in known
-    ]
-    if not auth:
-        return Judgement(rule=OAUTH_PATHS, skipped="the specification has no advanced_auth")
-    return _judgement(OAUTH_PATHS, findings, len(paths))
-
-
-def _names(path: tuple[str | int, ...]) -> Iterator[str]:
-    """Yield the property names along a path; variants of oneOf share their parent's path."""
-    for before, key in itertools.pairwise(path):
-        if before == "properties" and isinstance(key, str):
-            yield key
-
-
-def _oauth_paths(auth: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    if auth.get("predicate_key"):
-        yield "advanced_auth.predicate_key", tuple(auth["predicate_key"])
-    config = auth.get("oauth_config_specification") or {}
-    for part in (
-        "oauth_user_input_from_connector_config_specification",
-        "complete_oauth_output_specification",
-        "complete_oauth_server_output_specification",
-    ):
-        for name, member in ((config.get(part) or {}).get("properties") or {}).items():
-            if isinstance(member, dict) and member.get("path_in_connector_config"):
-                path = tuple(map(str, member["path_in_connector_config"]))
-                yield f"advanced_auth.oauth_config_specification.{part}.{name}", path
-
-
-def oauth_is_default(spec: Mapping[str, Any]) -> Judgement:
-    """Judge that the first variant of the authentication is the one OAuth applies to."""
-    auth = spec.get("advanced_auth") or {}
-    key = auth.get("predicate_key") or []
-    if not key:
-        return Judgement(rule=OAUTH_DEFAULT, skipped="advanced_auth has no predicate_key")
-    here: Any = spec.get("connectionSpecification", {})
-    for name in key[:-1]:
-        here = (here.get("properties") or {}).get(name) or {}
-    variants = here.get("oneOf") or []
-    if not variants:
-        return Judgement(rule=OAUTH_DEFAULT, skipped="there is one way to authenticate only")
-    first = ((variants[0].get("properties") or {}).get(key[-1]) or {}).get("const")
-    findings = []
-    if first != auth.get("predicate_value"):
-        findings.append(
-            Finding(
-                rule=OAUTH_DEFAULT,
-                where=_at(".".join(key)),
-                expected=repr(auth.get("predicate_value")),
-                got=repr(first),
-                hint="put the OAuth variant first, or set auth_default_method.oauth: false with a reason",
-            )
-        )
-    return _judgement(OAUTH_DEFAULT, findings, 1)
-
-
-def labels_match_metadata(
-    labels: Mapping[str, str], repository: str | None, version: str | None
-) -> Judgement:
-    """Judge the labels `io.airbyte.name` and `io.airbyte.version` against metadata.yaml."""
-    if repository is None or version is None:
-        return Judgement(rule=LABELS, skipped="there is no metadata.yaml to compare with")
-    wanted = {"io.airbyte.name": repository, "io.airbyte.version": version}
-    findings = [
-        Finding(
-            rule=LABELS,
-            where=_at(label),
-            expected=value,
-            got=labels.get(label, "no such label"),
-            hint="build the image with the label, or mend metadata.yaml",
-        )
-        for label, value in wanted.items()
-        if labels.get(label) != value
-    ]
-    return _judgement(LABELS, findings, len(wanted))
-
-
-def entrypoint_is_declared(
-    environment: Mapping[str, str], entrypoint: tuple[str, ...]
-) -> Judgement:
-    """Judge the variable AIRBYTE_ENTRYPOINT against the entrypoint."""
-    wanted = " ".join(entrypoint)
-    got = environment.get("AIRBYTE_ENTRYPOINT")
-    findings = []
-    if got != wanted:
-        findings.append(
-            Finding(
-                rule=ENTRYPOINT,
-                where=_at("AIRBYTE_ENTRYPOINT"),
-                expected=wanted,
-                got="not set" if got is None else got,
-                hint="set ENV AIRBYTE_ENTRYPOINT in the Dockerfile to the entrypoint, joined by blanks",
-            )
-        )
-    return _judgement(ENTRYPOINT, findings, 1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from hydrotest_acceptance.rules import image, sign_in
 from hydrotest_acceptance.rules import specification as rules
 from hydrotest_acceptance.rules.execution import judge_execution, one_message
 from hydrotest_core.connector.metadata import read_metadata
@@ -106,7 +107,7 @@ class TestSpec:
 
     def test_oauth_flow_parameters(self, judge: Judge, actual_connector_spec: Schema) -> None:
         """The paths of advanced_auth lead to fields."""
-        judge(rules.oauth_paths_exist(actual_connector_spec))
+        judge(sign_in.oauth_paths_exist(actual_connector_spec))
 
     def test_oauth_is_default_method(
         self, inputs: Any, judge: Judge, actual_connector_spec: Schema
@@ -115,7 +116,7 @@ class TestSpec:
         method = inputs.auth_default_method
         if method is not None and not method.oauth:
             pytest.skip(f"bypassed: {method.bypass_reason}")
-        judge(rules.oauth_is_default(actual_connector_spec))
+        judge(sign_in.oauth_is_default(actual_connector_spec))
 
     def test_additional_properties_is_true(
         self, judge: Judge, connection_specification: Schema
@@ -129,7 +130,7 @@ class TestSpec:
         """The image's labels agree with metadata.yaml."""
         metadata = read_metadata(files.base)
         judge(
-            rules.labels_match_metadata(
+            image.labels_match_metadata(
                 connector.connector.labels,
                 metadata.docker_repository,
                 metadata.docker_image_tag,
@@ -141,4 +142,4 @@ class TestSpec:
     ) -> None:
         """AIRBYTE_ENTRYPOINT equals the entrypoint."""
         subject = connector.connector
-        judge(rules.entrypoint_is_declared(subject.environment, subject.entrypoint))
+        judge(image.entrypoint_is_declared(subject.environment, subject.entrypoint))
