@@ -38,22 +38,15 @@ HOSTILE = "tests/connectors/test_hostile_verdicts.py"
 # instead. An entry that is no longer needed fails: the list only gets shorter.
 TESTED_ELSEWHERE: dict[str, dict[str, str]] = {
     "shared": {
-        "connector/cache": PLUGIN,
         "connector/docker_container": "shared/tests/connector/docker/test_docker.py",
         "connector/execution": "shared/tests/connector/test_runner.py",
         "connector/process_tree": "shared/tests/connector/test_process.py",
-        "protocol/subschemas": "packages/acceptance/tests/rules/test_specification.py",
-        "run/directory": PLUGIN,
         "settings/yaml_nodes": "shared/tests/settings/test_yaml_file.py",
         "testing/contract_program": "shared/tests/testing/test_contract.py",
         "testing/faulting_engine": "shared/tests/connector/docker/test_docker.py",
     },
     "acceptance": {
-        "connector_files": PLUGIN,
         "controller": PLUGIN,
-        "executor": PLUGIN,
-        "judge": PLUGIN,
-        "parametrize": PLUGIN,
         "rules/connection": HOSTILE,
         "rules/failure": HOSTILE,
         "rules/read": HOSTILE,
@@ -65,7 +58,6 @@ TESTED_ELSEWHERE: dict[str, dict[str, str]] = {
         "suites/test_full_refresh": HOSTILE,
         "suites/test_incremental": HOSTILE,
         "suites/test_spec": HOSTILE,
-        "verdicts": PLUGIN,
     },
 }
 # Tests that are about more than one module: what they are about.

@@ -29,6 +29,8 @@ __all__ = ["Execution", "Executor"]
 _LEAST_S = 1.0
 # What looking up a config's secrets may take of it: a spec that hangs hangs once, not in each test.
 _LOOK_UP_S = 60.0
+# Before any test began there is no end to its time, and JSON has no word for that.
+_LONGEST_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Executor:
         attempt: int = 1,
         deployment_mode: str | None = None,
         network: Network = Network.BRIDGE,
-        at_most_s: float = float("inf"),
+        at_most_s: float = _LONGEST_S,
     ) -> Execution:
         # First of all: it may take a run of `spec`, and that time is gone then.
         redactor = self.redactor(config)
