@@ -154,7 +154,7 @@ def test_a_build_that_fails_shows_its_last_lines(run, place, builds):
     code, _, err = run("source-apple")
 
     assert code == 3
-    assert "  last lines:\n      boom\nhint: mend it\n" in err
+    assert "  last lines:\n    boom\nhint: mend it\n" in err
 
 
 def test_what_a_build_says_brings_no_control_character(run, place, builds):

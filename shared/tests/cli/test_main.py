@@ -236,7 +236,7 @@ class TestErrors:
         command(raising(BuildFailed("It broke.", last_lines="\n  one\n  two\n", reason="no")))
 
         assert run("act")[2] == (
-            "hydrotest: It broke.\n  last lines:\n      one\n      two\n  reason: no\n"
+            "hydrotest: It broke.\n  last lines:\n    one\n    two\n  reason: no\n"
         )
 
     def test_of_settings_list_every_mistake(self, run, command):

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hydrotest_core.connector import cache_key
 from hydrotest_core.connector.cache_key import execution_key, installation_key
 from hydrotest_core.connector.execution import (
     Command,
@@ -171,6 +174,33 @@ class TestInstallationKey:
         monkeypatch.undo()
 
         assert len(installation_key(tmp_path)) == 32
+
+    def test_that_somebody_made_meanwhile_is_taken(self, tmp_path, monkeypatch):
+        theirs = installation_key(tmp_path)
+        looks = []
+
+        def read(path):
+            looks.append(path)
+            return theirs if len(looks) > 1 else None
+
+        monkeypatch.setattr(cache_key, "_read_key", read)
+
+        assert installation_key(tmp_path) == theirs
+        assert list(tmp_path.glob("key.damaged-*")) == []
+
+    def test_that_somebody_is_making_is_waited_for(self, tmp_path):
+        theirs = bytes(32)
+        found = []
+        with (tmp_path / "key.lock").open("wb") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            waiter = threading.Thread(target=lambda: found.append(installation_key(tmp_path)))
+            waiter.start()
+            waiter.join(0.1)
+            assert waiter.is_alive()
+            (tmp_path / "key").write_bytes(theirs)
+        waiter.join(30)
+
+        assert found == [theirs]
 
     @pytest.mark.parametrize("content", [None, b"damaged"], ids=["missing", "damaged"])
     def test_is_the_same_for_processes_that_ask_at_once(self, tmp_path, content):

@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import os
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -155,7 +156,7 @@ def _told(error: HydrotestError) -> Iterator[str]:
 
 
 def _fact(name: str, value: str) -> Iterator[str]:
-    lines = for_terminal(value.strip("\n"), multiline=True).splitlines()
+    lines = textwrap.dedent(for_terminal(value.strip("\n"), multiline=True)).splitlines()
     if value.startswith("\n") or len(lines) > 1:
         yield f"  {name}:"
         yield from (f"    {line}" for line in lines)
