@@ -8,6 +8,7 @@ nox -s tests                                 every package's tests, then what cr
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import tomllib
 from pathlib import Path
@@ -126,12 +127,12 @@ def deps(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, ours beside the peer in one run: `-- core` or `-- acceptance`."""
+    """Measure, ours beside the peer in one run: `-- core`, `-- acceptance --repeat 5`."""
     _install(session, *_editable(), "orjson", "airbyte-protocol-models", "jsonschema")
     known = {path.stem: path for path in sorted((ROOT / "benchmarks").glob("*.py"))}
-    asked = [name for name in session.posargs if not name.startswith("-")] or ["core", "acceptance"]
-    options = [option for option in session.posargs if option.startswith("-")]
-    for name in asked:
+    named = list(itertools.takewhile(lambda word: not word.startswith("-"), session.posargs))
+    options = session.posargs[len(named) :]
+    for name in named or ["core", "acceptance"]:
         scripts = [path for stem, path in known.items() if stem.startswith(name)]
         if not scripts:
             session.error(f"no benchmark named {name!r}. hint: {', '.join(known)}")

@@ -46,7 +46,6 @@ TESTED_ELSEWHERE: dict[str, dict[str, str]] = {
         "testing/faulting_engine": "shared/tests/connector/docker/test_docker.py",
     },
     "acceptance": {
-        "controller": PLUGIN,
         "rules/connection": HOSTILE,
         "rules/failure": HOSTILE,
         "rules/read": HOSTILE,

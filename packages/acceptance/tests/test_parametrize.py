@@ -10,6 +10,7 @@ from hydrotest_acceptance.parametrize import (
     MANDATORY_IN_HIGH,
     MissingSection,
     keep_one_per_missing_section,
+    longest_first,
     parameters,
     section_named,
     section_of,
@@ -205,3 +206,27 @@ class TestKeeping:
 
     def test_nothing_is_nothing(self):
         assert keep_one_per_missing_section([]) == []
+
+
+class TestOrderForWorkers:
+    def test_the_last_suites_come_first_each_in_its_own_order(self):
+        found = [
+            SimpleNamespace(name=name, cls=cls)
+            for name, cls in [
+                ("a", test_spec.TestSpec),
+                ("b", test_connection.TestConnection),
+                ("c", test_basic_read.TestBasicRead),
+                ("d", test_basic_read.TestBasicRead),
+            ]
+        ]
+
+        assert [item.name for item in longest_first(found)] == ["c", "d", "b", "a"]
+
+    def test_what_is_of_no_suite_stays_at_the_end(self):
+        found = [
+            SimpleNamespace(name="a", cls=None),
+            SimpleNamespace(name="b", cls=object),
+            SimpleNamespace(name="c", cls=test_connection.TestConnection),
+        ]
+
+        assert [item.name for item in longest_first(found)] == ["c", "a", "b"]

@@ -285,6 +285,51 @@ def test_secrets_of_the_config_are_nowhere(run, tiny, tmp_path):
     assert "HT-RUN-004" in codes
 
 
+def test_workers_begin_with_the_long_chains_and_the_report_keeps_the_suites_order(run):
+    result = run("-n", "2", "-v")
+
+    began = [line for line in result.text.splitlines() if "::test_" in line and "[gw" not in line]
+    assert not [line for line in began[:2] if "TestSpec" in line], result.text
+    suites = [one["suite"] for one in result.report["verdicts"]]
+    assert list(dict.fromkeys(suites)) == [
+        *("spec", "connection", "discovery", "basic_read", "full_refresh", "incremental"),
+    ]
+
+
+SLOW_IMPORT = """\
+import pathlib, time
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        calls = pathlib.Path("source-tiny/calls")
+        until = time.monotonic() + 20
+        while not calls.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        pathlib.Path("before-" + config.workerinput["workerid"]).write_text(
+            calls.read_text() if calls.exists() else ""
+        )
+"""
+
+
+def test_spec_runs_while_the_workers_start(run, tmp_path):
+    (tmp_path / "slow_import.py").write_text(SLOW_IMPORT)
+
+    result = run("-n", "2", "-p", "slow_import", PYTHONPATH=str(tmp_path))
+
+    assert result.exit_code == 0, result.text
+    assert [(tmp_path / f"before-gw{n}").read_text().split() for n in (0, 1)] == [["spec"]] * 2
+
+
+def test_spec_does_not_run_before_the_users_own_fixtures(run, tiny, tmp_path):
+    (tiny.folder / "integration_tests").mkdir()
+    (tiny.folder / "integration_tests" / "acceptance.py").write_text("")
+    (tmp_path / "slow_import.py").write_text(SLOW_IMPORT.replace("+ 20", "+ 0.5"))
+
+    result = run("-n", "2", "-p", "slow_import", PYTHONPATH=str(tmp_path))
+
+    assert result.exit_code == 0, result.text
+    assert [(tmp_path / f"before-gw{n}").read_text() for n in (0, 1)] == ["", ""]
+
+
 def test_users_fixtures_run_before_the_settings_are_read(run, tiny):
     folder = tiny.folder / "integration_tests"
     folder.mkdir()
@@ -324,6 +369,30 @@ def _outputs(tmp_path: Path) -> list[int]:
     found = (tmp_path / "home" / "executions").rglob("records/000.jsonl")
     counts = [path.read_text().count("\n") for path in found]
     return [count for count in counts if count]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
+def test_a_spec_that_hangs_ahead_of_the_workers_is_left_to_nobody(tiny, tmp_path, command):
+    mark = f"sleep 6{time.time_ns() % 10**9}"
+    tiny.does("spec", f'touch "$here/hangs"; {mark}')
+    with subprocess.Popen(
+        command("-n", "2"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        start_new_session=True,
+    ) as running:
+        try:
+            give_up = time.monotonic() + 60
+            while not (tiny.folder / "hangs").exists() and time.monotonic() < give_up:
+                time.sleep(0.01)
+            os.kill(running.pid, signal.SIGINT)
+            running.wait(timeout=30)
+
+            assert _alive(mark.replace(" ", "\0")) == []
+            assert tiny.calls == ["spec"]
+        finally:
+            running.kill()
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")

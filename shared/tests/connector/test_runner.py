@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import builtins
 import dataclasses
-import sys
 import time
 from pathlib import Path, PurePosixPath
 
@@ -17,11 +15,10 @@ from hydrotest_core.connector.execution import (
     ExecutionInputs,
     ExecutionManifest,
 )
-from hydrotest_core.connector.process import ProcessRunner
 from hydrotest_core.connector.recorder import OutputRecorder
-from hydrotest_core.connector.runner import Ended, Execution, choose_runner, prepare
+from hydrotest_core.connector.runner import Ended, Execution, prepare
 from hydrotest_core.connector.session import Session
-from hydrotest_core.errors import EngineUnavailable, InfrastructureError, UsageError
+from hydrotest_core.errors import InfrastructureError, UsageError
 from hydrotest_core.redaction import Redactor, SecretDict
 
 CATALOG: dict[str, list[str]] = {"streams": []}
@@ -216,55 +213,3 @@ class TestExecution:
         execution.start_clock()
 
         execution.abandon()
-
-
-class TestChooseRunner:
-    def test_process_asked_for_by_name(self, session):
-        runner, why = choose_runner("process", session)
-
-        assert (runner.name, why) == ("process", "asked for by name")
-
-    def test_auto_without_an_engine_is_process_and_says_why(self, session):
-        runner, why = choose_runner("auto", session)
-
-        assert isinstance(runner, ProcessRunner)
-        assert why.startswith("No Docker engine answers (")
-
-    def test_docker_asked_for_by_name_without_an_engine_is_an_error(self, session):
-        with pytest.raises(EngineUnavailable, match="--runner process") as caught:
-            choose_runner("docker", session)
-        assert caught.value.is_transient
-        assert caught.value.facts["engine"] == NOBODY
-
-    def test_auto_without_the_sdk_is_process_and_says_why(self, session, monkeypatch):
-        without_the_sdk(monkeypatch)
-
-        runner, why = choose_runner("auto", session)
-
-        assert runner.name == "process"
-        assert why.startswith("The Docker SDK is not installed (")
-
-    def test_docker_asked_for_without_the_sdk_is_an_error(self, session, monkeypatch):
-        without_the_sdk(monkeypatch)
-
-        with pytest.raises(EngineUnavailable, match="pip install"):
-            choose_runner("docker", session)
-
-    def test_unknown_name_is_told_with_the_known_ones(self, session):
-        with pytest.raises(UsageError, match="auto, docker or process"):
-            choose_runner("podman", session)
-
-
-def without_the_sdk(monkeypatch):
-    for name in list(sys.modules):
-        if name == "docker" or name.startswith(("docker.", "hydrotest_core.connector.docker")):
-            monkeypatch.delitem(sys.modules, name)
-    real = builtins.__import__
-
-    def refuse(name, *args, **kwargs):
-        if name == "docker" or name.startswith("docker."):
-            message = "No module named 'docker'"
-            raise ModuleNotFoundError(message)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)

@@ -178,17 +178,19 @@ def test_the_same_run_makes_the_same_page(long_report):
 def test_the_page_says_what_it_leaves_out(a_report, a_verdict, an_execution, a_finding):
     skipped = [a_verdict("spec", f"t{n}", Outcome.SKIPPED, reason="r") for n in range(30)]
     failed = a_verdict("spec", "f", Outcome.FAILED, findings=(a_finding,) * 60)
-    silent = [a_verdict("spec", f"s{n}", Outcome.FAILED) for n in range(55)]
+    silent = [a_verdict("spec", f"s{n}", Outcome.FAILED, reason=f"r{n}") for n in range(55)]
+    alike = [a_verdict("spec", f"a{n}", Outcome.FAILED, reason="r0") for n in range(30)]
     streams = [(f"s{n}", n) for n in range(50)]
     ran = [an_execution(Command.READ, str(n), n, 1, streams) for n in range(210)]
 
     text = page(
-        a_report(verdicts=[failed, *silent, *skipped], executions=ran, warnings=["w"] * 110)
+        a_report(verdicts=[failed, *silent, *alike, *skipped], executions=ran, warnings=["w"] * 110)
     )
 
     for words in (
         "10 more findings of this rule in report.json",
-        "5 more tests in report.json",
+        "5 more reasons in report.json",
+        "11 more tests with this reason",
         "10 more tests with this reason",
         "10 more executions in report.json",
         "10 more streams in report.json",

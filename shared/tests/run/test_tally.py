@@ -80,7 +80,23 @@ def test_a_failed_test_without_an_error_is_unexplained(a_report, a_verdict):
     warned = a_verdict("spec", "b", Outcome.FAILED, findings=(found("HT-1", Severity.WARNING),))
     passed = a_verdict("spec", "c")
 
-    assert [warned] == unexplained(a_report(verdicts=[explained, warned, passed]))
+    found_so = unexplained(a_report(verdicts=[explained, warned, passed]))
+
+    assert found_so == {"no reason was given": [warned]}
+
+
+def test_failed_tests_with_one_reason_are_one_thing_to_read(a_report, a_verdict):
+    verdicts = [
+        a_verdict("spec", name, Outcome.FAILED, reason=reason)
+        for name, reason in (("a", "no file"), ("b", "a crash"), ("c", "no file"))
+    ]
+
+    found_so = unexplained(a_report(verdicts=verdicts))
+
+    assert {reason: [one.test[-1] for one in some] for reason, some in found_so.items()} == {
+        "no file": ["a", "c"],
+        "a crash": ["b"],
+    }
 
 
 def test_tests_with_one_reason_stand_together(a_report, a_verdict):

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hydrotest_acceptance.parametrize import MANDATORY_IN_HIGH
+from hydrotest_acceptance.parametrize import SUITES_IN_ORDER
 from hydrotest_acceptance.session import version
 from hydrotest_acceptance.verdicts import carried
 from hydrotest_core.run.report import RunReport
-from hydrotest_core.run.report_html import write_html
 from hydrotest_core.run.report_json import write_report
 from hydrotest_core.run.report_junit import write_junit
 from hydrotest_core.run.report_terminal import render
 from hydrotest_core.run.tally import pytest_exit_code
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Generator
 
     from hydrotest_acceptance.config import AcceptanceConfig
@@ -57,20 +57,25 @@ class Controller:
 
     def _beat(self) -> None:
         """Say what runs whenever no test has come to its end for a while."""
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        _load_page()
         while not self._over.wait(1.0):
-            now = time.monotonic()
-            if reporter is None or now - self._last_sign < _HEARTBEAT_S:
-                continue
-            self._last_sign = now
-            # Without workers a test's output is captured, and this would be taken for it.
-            capture = self._config.pluginmanager.get_plugin("capturemanager")
-            seen = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
-            with seen:
-                reporter.ensure_newline()
-                for one in self._session.run.running():
-                    waited = max(0, time.time_ns() // 1_000_000 - one.since_ms) // 1000
-                    reporter.write_line(f"  … {one.what}: {waited} s")
+            self.tell_what_runs()
+
+    def tell_what_runs(self) -> None:
+        """Print each execution that runs, unless something was printed in the last 8 s."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        now = time.monotonic()
+        if reporter is None or now - self._last_sign < _HEARTBEAT_S:
+            return
+        self._last_sign = now
+        # Without workers a test's output is captured, and this would be taken for it.
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        seen = capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+        with seen:
+            reporter.ensure_newline()
+            for one in self._session.run.running():
+                waited = max(0, time.time_ns() // 1_000_000 - one.since_ms) // 1000
+                reporter.write_line(f"  … {one.what}: {waited} s")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, error: object) -> None:
@@ -81,7 +86,7 @@ class Controller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep a test's verdict; a failed tear-down outweighs what the test itself came to."""
         self._last_sign = time.monotonic()
-        verdict = carried(report)
+        verdict = carried(report, self._session.options)
         if verdict is not None:
             self._verdicts[report.nodeid] = verdict
 
@@ -96,7 +101,7 @@ class Controller:
         self._report = self._make_report()
         folder = self._session.run.path
         write_report(self._report, folder / "report.json")
-        write_html(self._report, folder / "report.html")
+        _load_page().write_html(self._report, folder / "report.html")
         write_junit(self._report, folder / "junit.xml")
         session.exitstatus = pytest_exit_code(self._report, exitstatus)
 
@@ -140,13 +145,27 @@ class Controller:
                 *(
                     f"{section.name} is configured, and no test for it exists yet"
                     for section in self._settings.sections
-                    if section.tests and section.name not in MANDATORY_IN_HIGH
+                    if section.tests and section.name not in SUITES_IN_ORDER
                 ),
             ],
             plugins=_third_party(self._config),
-            verdicts=list(self._verdicts.values()),
+            verdicts=sorted(self._verdicts.values(), key=_suites_place),
             executions=manifests,
         )
+
+
+def _load_page() -> types.ModuleType:
+    """Return what writes the page; loading it takes longer than writing."""
+    from hydrotest_core.run import report_html  # noqa: PLC0415 - see above
+
+    report_html.load()
+    return report_html
+
+
+def _suites_place(verdict: Verdict) -> int:
+    """Return where a verdict's suite stands: several workers begin with the last one."""
+    known = verdict.suite in SUITES_IN_ORDER
+    return SUITES_IN_ORDER.index(verdict.suite) if known else len(SUITES_IN_ORDER)
 
 
 def _third_party(config: pytest.Config) -> list[str]:

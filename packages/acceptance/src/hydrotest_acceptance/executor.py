@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from hydrotest_core.run.directory import RunDirectory
     from hydrotest_core.run.findings import Judgement
 
-__all__ = ["Execution", "Executor"]
+__all__ = ["LOOK_UP_S", "Execution", "Executor"]
 
 # Time for starting and stopping that a test's own timeout doesn't have to hold.
 _LEAST_S = 1.0
 # What looking up a config's secrets may take of it: a spec that hangs hangs once, not in each test.
-_LOOK_UP_S = 60.0
+LOOK_UP_S = 60.0
 # Before any test began there is no end to its time, and JSON has no word for that.
 _LONGEST_S = 86_400.0
 
@@ -170,7 +170,7 @@ class Executor:
         """
         if self._specification is None:
             looked_at = len(self.seen)
-            spec = self._execute(Command.SPEC, network=Network.NONE, at_most_s=_LOOK_UP_S)
+            spec = self._execute(Command.SPEC, network=Network.NONE, at_most_s=LOOK_UP_S)
             for message in spec.messages(MessageType.SPEC):
                 if message.spec is not None:
                     self._specification = message.spec.connection_specification

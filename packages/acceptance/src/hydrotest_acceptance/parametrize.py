@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MANDATORY_IN_HIGH",
+    "SUITES_IN_ORDER",
     "MissingSection",
     "keep_one_per_missing_section",
+    "longest_first",
     "parameters",
     "section_named",
     "section_of",
 ]
 
-# Source: Airbyte's acceptance tests reference, "Strictness level".
-MANDATORY_IN_HIGH = frozenset(
-    {"spec", "connection", "discovery", "basic_read", "full_refresh", "incremental"}
+# Each needs what the ones before it found out; so it is read, and so one process runs them.
+SUITES_IN_ORDER = (
+    "spec",
+    "connection",
+    "discovery",
+    "basic_read",
+    "full_refresh",
+    "incremental",
 )
+# Source: Airbyte's acceptance tests reference, "Strictness level".
+MANDATORY_IN_HIGH = frozenset(SUITES_IN_ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +98,18 @@ def keep_one_per_missing_section(items: list[pytest.Item]) -> list[pytest.Item]:
     dropped = set(map(id, surplus))
     items[:] = [item for item in items if id(item) not in dropped]
     return surplus
+
+
+def longest_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return tests in the order for several workers: the most executions after each other first.
+
+    In the order of reading, all workers would wait for the same `spec`, then for the same
+    `discover`, and the long chains of reads would be left to the end, to one of them.
+    """
+    return sorted(items, key=_last_suite_first)
+
+
+def _last_suite_first(item: pytest.Item) -> int:
+    cls = getattr(item, "cls", None)
+    section = section_of(cls) if cls else ""
+    return -SUITES_IN_ORDER.index(section) if section in SUITES_IN_ORDER else 0

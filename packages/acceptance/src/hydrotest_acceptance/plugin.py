@@ -103,7 +103,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _is_asked(config):
         return
     from hydrotest_acceptance.config import load_config  # noqa: PLC0415 - inert until asked
-    from hydrotest_acceptance.controller import Controller  # noqa: PLC0415
     from hydrotest_acceptance.session import AcceptanceSession, Options  # noqa: PLC0415
     from hydrotest_core.errors import HydrotestError, UsageError  # noqa: PLC0415
     from hydrotest_core.run.tally import PYTEST_INCONCLUSIVE  # noqa: PLC0415
@@ -129,8 +128,12 @@ def pytest_configure(config: pytest.Config) -> None:
             session = AcceptanceSession.open(options, settings)
             os.environ[HOST_FOR_CONNECTOR] = session.host_for_connector
             _end_as_by_ctrl_c()
+            from hydrotest_acceptance.controller import Controller  # noqa: PLC0415 - no worker's
+
             controller = Controller(config, session, settings)
             config.pluginmanager.register(controller, "hydrotest-controller")
+            if config.getoption("tx", None):
+                _prepare_for_workers(config, session, settings)
     except UsageError as exc:
         raise pytest.UsageError(str(exc)) from exc
     except HydrotestError as exc:
@@ -138,6 +141,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = session
     config.add_cleanup(session.close)
     _register_users_module(config, folder)
+
+
+def _prepare_for_workers(
+    config: pytest.Config, session: AcceptanceSession, settings: AcceptanceConfig
+) -> None:
+    """Use the seconds that workers take to start, and deal them few tests at a time."""
+    if config.getoption("maxschedchunk", None) is None:
+        config.option.maxschedchunk = 1
+    # A connector's own fixtures may rewrite the settings before anything is run.
+    if not (Path(session.options.folder) / USERS_MODULE).exists():
+        session.run_ahead(settings)
 
 
 def _end_as_by_ctrl_c() -> None:
@@ -203,7 +217,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Say once what isn't configured, and give each test its time."""
     if not _is_asked(config):
         return
-    from hydrotest_acceptance.parametrize import keep_one_per_missing_section  # noqa: PLC0415
+    from hydrotest_acceptance.parametrize import (  # noqa: PLC0415
+        keep_one_per_missing_section,
+        longest_first,
+    )
 
     ours = [item for item in items if item.path.parent == SUITES]
     surplus = keep_one_per_missing_section(ours)
@@ -211,6 +228,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         dropped = set(map(id, surplus))
         items[:] = [item for item in items if id(item) not in dropped]
         config.hook.pytest_deselected(items=surplus)
+    if _is_worker(config):
+        items[:] = longest_first(items)
     for item in ours:
         seconds = _timeout_s(item)
         item.stash[TIMEOUT_S] = seconds

@@ -6,24 +6,28 @@ run's folder); each xdist worker joins it with what the controller sends.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import secrets
 import sys
+import threading
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hydrotest_acceptance.executor import Executor
+from hydrotest_acceptance.executor import LOOK_UP_S, Executor
 from hydrotest_core.connector.cache import ExecutionCache
+from hydrotest_core.connector.choosing import choose_runner
 from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import ConnectorUnderTest
 from hydrotest_core.connector.folder import ConnectorFolder
-from hydrotest_core.connector.runner import choose_runner
 from hydrotest_core.connector.session import Session
+from hydrotest_core.errors import HydrotestError
 from hydrotest_core.run.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from hydrotest_core.connector.execution import ConnectorRunner
 
 __all__ = ["AcceptanceSession", "Options", "Subject"]
+
+_ENDS_WITHIN_S = 10.0
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +93,7 @@ class AcceptanceSession:
         self.options = subject.options
         self.run = RunDirectory(Path(subject.run_path))
         self._session = session
+        self._ahead: threading.Thread | None = None
         cache = ExecutionCache(
             Path(subject.options.home),
             runner,
@@ -175,9 +182,28 @@ class AcceptanceSession:
         """Remove what a worker left behind that is dead."""
         self._session.clear_orphans()
 
+    def run_ahead(self, config: AcceptanceConfig) -> None:
+        """Begin to run `spec` in a thread: it is what any worker asks for first.
+
+        What goes wrong is kept or not, as ever; the test that asks for it tells.
+        """
+        executor = replace(self.executor, seen=[])
+        section = config.section("spec")
+        tests = section.tests if section else ()
+        executor.begin_test(min([LOOK_UP_S, *(config.timeout_s("spec", one) for one in tests)]))
+
+        def run() -> None:
+            with contextlib.suppress(HydrotestError):
+                executor.spec()
+
+        self._ahead = threading.Thread(target=run, name="hydrotest-ahead", daemon=True)
+        self._ahead.start()
+
     def close(self) -> None:
         """Let go of the session; whatever still runs under its label is removed."""
         self._session.close()
+        if self._ahead is not None:
+            self._ahead.join(_ENDS_WITHIN_S)
 
 
 def _resolve(

@@ -64,7 +64,7 @@ def attach(
     _make_printable(report, error)
 
 
-def carried(report: pytest.TestReport) -> Verdict | None:
+def carried(report: pytest.TestReport, options: Options | None = None) -> Verdict | None:
     """Return the verdict that a report carries; one made from pytest's word where it has none.
 
     A test whose worker died carries none, and neither does a tear-down that failed.
@@ -82,7 +82,7 @@ def carried(report: pytest.TestReport) -> Verdict | None:
         outcome=Outcome.FAILED,
         reason=report.longreprtext or f"{report.when} failed",
         duration_s=report.duration,
-        rerun=rerun_command(report.nodeid),
+        rerun=rerun_command(report.nodeid, options),
     )
 
 

@@ -1,45 +1,13 @@
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from hydrotest_acceptance.rules.columns import ExtraColumnsJudge
-from hydrotest_acceptance.rules.record_pass import RecordPass
-from hydrotest_core.connector.records import RecordLine
-from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
+from hydrotest_acceptance.testing import declared_stream, see
 from hydrotest_core.run.findings import Outcome, Severity
 
 CODE = "HT-READ-013"
 TEXT = {"type": ["null", "string"]}
-
-
-def a_stream(schema=None, key=None, **properties):
-    return AirbyteStream(
-        name="users",
-        json_schema=schema or {"type": "object", "properties": properties},
-        supported_sync_modes=[SyncMode.FULL_REFRESH],
-        source_defined_primary_key=key,
-    )
-
-
-def see(judge, *records):
-    """Show records to a judge, the way a read does; return its judgements by code.
-
-    A record is given as Python data, or as JSON in bytes where the spelling counts.
-    """
-    lines = [
-        RecordLine(
-            line=n,
-            artifact="records/000.jsonl",
-            emitted_at=0,
-            data=msgspec.Raw(one if isinstance(one, bytes) else msgspec.json.encode(one)),
-            raw=b"",
-        )
-        for n, one in enumerate(records, start=1)
-    ]
-    readable, *judgements = RecordPass(StreamDescriptor("users"), [judge]).run(lines)
-    assert not readable.findings
-    return {judgement.rule.code: judgement for judgement in judgements}
 
 
 def paths(judgement):
@@ -47,14 +15,14 @@ def paths(judgement):
 
 
 def test_declared_columns_pass():
-    judge = ExtraColumnsJudge(a_stream(id=TEXT, name=TEXT), fail=True)
+    judge = ExtraColumnsJudge(declared_stream(id=TEXT, name=TEXT), fail=True)
 
     found = see(judge, {"id": "1"}, {"id": "1", "name": None}, {})[CODE]
     assert (found.outcome, found.checked) == (Outcome.PASSED, 3)
 
 
 def test_an_undeclared_column_of_the_second_record_fails():
-    judge = ExtraColumnsJudge(a_stream(id=TEXT), fail=True)
+    judge = ExtraColumnsJudge(declared_stream(id=TEXT), fail=True)
 
     found = see(judge, {"id": "1"}, {"id": "1", "nick": "x", "more": 1})[CODE]
     assert found.outcome is Outcome.FAILED
@@ -63,20 +31,20 @@ def test_an_undeclared_column_of_the_second_record_fails():
 
 
 def test_unless_asked_it_is_a_warning():
-    found = see(ExtraColumnsJudge(a_stream(id=TEXT)), {"nick": "x"})[CODE]
+    found = see(ExtraColumnsJudge(declared_stream(id=TEXT)), {"nick": "x"})[CODE]
 
     assert found.outcome is Outcome.PASSED
     assert [finding.severity for finding in found.findings] == [Severity.WARNING]
 
 
 def test_it_can_be_switched_off():
-    found = see(ExtraColumnsJudge(a_stream(id=TEXT), fail=False), {"nick": "x"})[CODE]
+    found = see(ExtraColumnsJudge(declared_stream(id=TEXT), fail=False), {"nick": "x"})[CODE]
 
     assert found.outcome is Outcome.SKIPPED
 
 
 def test_no_records_are_inconclusive():
-    assert see(ExtraColumnsJudge(a_stream(id=TEXT)))[CODE].outcome is Outcome.INCONCLUSIVE
+    assert see(ExtraColumnsJudge(declared_stream(id=TEXT)))[CODE].outcome is Outcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -109,7 +77,7 @@ def test_no_records_are_inconclusive():
     ids=["object", "array", "array of arrays", "reference", "variants", "allOf"],
 )  # fmt: skip
 def test_a_column_in_something_nested_is_found(schema, record):
-    found = see(ExtraColumnsJudge(a_stream(schema), fail=True), record)[CODE]
+    found = see(ExtraColumnsJudge(declared_stream(schema), fail=True), record)[CODE]
 
     assert len(found.findings) == 1
     assert found.findings[0].where.path.endswith("x")
@@ -133,7 +101,7 @@ def test_a_column_in_something_nested_is_found(schema, record):
     ids=str,
 )
 def test_an_open_object_holds_what_it_likes(declared):
-    found = see(ExtraColumnsJudge(a_stream(a=declared), fail=True), {"a": {"x": 1}})[CODE]
+    found = see(ExtraColumnsJudge(declared_stream(a=declared), fail=True), {"a": {"x": 1}})[CODE]
 
     assert found.findings == ()
 
@@ -142,21 +110,25 @@ def test_inside_an_object_that_closes_itself_columns_are_looked_at():
     inner = {"type": "object", "properties": {"c": TEXT}}
     outer = {"type": "object", "properties": {"b": inner}, "additionalProperties": False}
 
-    found = see(ExtraColumnsJudge(a_stream(a=outer), fail=True), {"a": {"b": {"x": 1}}})[CODE]
+    found = see(ExtraColumnsJudge(declared_stream(a=outer), fail=True), {"a": {"b": {"x": 1}}})[
+        CODE
+    ]
     assert paths(found) == ["a.b.x"]
 
 
 def test_additional_properties_true_does_not_declare_a_column():
     schema = {"type": "object", "properties": {"a": TEXT}, "additionalProperties": True}
 
-    assert paths(see(ExtraColumnsJudge(a_stream(schema), fail=True), {"x": 1})[CODE]) == ["x"]
+    assert paths(see(ExtraColumnsJudge(declared_stream(schema), fail=True), {"x": 1})[CODE]) == [
+        "x"
+    ]
 
 
 def test_a_schema_that_contains_itself_is_followed_as_deep_as_the_record():
     schema = {"type": "object", "properties": {"id": TEXT, "child": {"$ref": "#"}}}
     record = {"id": "1", "child": {"id": "2", "child": {"id": "3", "x": 1}}}
 
-    found = see(ExtraColumnsJudge(a_stream(schema), fail=True), record)[CODE]
+    found = see(ExtraColumnsJudge(declared_stream(schema), fail=True), record)[CODE]
     assert paths(found) == ["child.child.x"]
 
 
@@ -166,11 +138,11 @@ def test_references_in_a_circle_end():
         "definitions": {"a": {"$ref": "#/definitions/b"}, "b": {"$ref": "#/definitions/a"}},
     }
 
-    found = see(ExtraColumnsJudge(a_stream(schema), fail=True), {"x": 1})[CODE]
+    found = see(ExtraColumnsJudge(declared_stream(schema), fail=True), {"x": 1})[CODE]
     assert found.outcome is Outcome.SKIPPED
 
 
 def test_a_schema_that_declares_nothing_is_skipped():
-    found = see(ExtraColumnsJudge(a_stream({"type": "object"}), fail=True), {"x": 1})[CODE]
+    found = see(ExtraColumnsJudge(declared_stream({"type": "object"}), fail=True), {"x": 1})[CODE]
 
     assert found.outcome is Outcome.SKIPPED

@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,48 +11,17 @@ from hydrotest_acceptance.rules.canonical import canonical
 from hydrotest_acceptance.rules.expected import ExpectedRecordsJudge, expected_judge
 from hydrotest_acceptance.rules.expected_file import ExpectedRecord
 from hydrotest_acceptance.rules.expected_in_order import ExpectedInOrderJudge
-from hydrotest_acceptance.rules.record_pass import RecordPass
-from hydrotest_core.connector.records import RecordLine
-from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
+from hydrotest_acceptance.testing import declared_stream, see
 from hydrotest_core.run.findings import Outcome
 
 PRESENT, OTHERS, ORDER = "HT-READ-030", "HT-READ-031", "HT-READ-032"
 A, B, C = {"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 3, "v": "c"}
 
 
-def a_stream(schema=None, key=None, **properties):
-    return AirbyteStream(
-        name="users",
-        json_schema=schema or {"type": "object", "properties": properties},
-        supported_sync_modes=[SyncMode.FULL_REFRESH],
-        source_defined_primary_key=key,
-    )
-
-
-def see(judge, *records):
-    """Show records to a judge, the way a read does; return its judgements by code.
-
-    A record is given as Python data, or as JSON in bytes where the spelling counts.
-    """
-    lines = [
-        RecordLine(
-            line=n,
-            artifact="records/000.jsonl",
-            emitted_at=0,
-            data=msgspec.Raw(one if isinstance(one, bytes) else msgspec.json.encode(one)),
-            raw=b"",
-        )
-        for n, one in enumerate(records, start=1)
-    ]
-    readable, *judgements = RecordPass(StreamDescriptor("users"), [judge]).run(lines)
-    assert not readable.findings
-    return {judgement.rule.code: judgement for judgement in judgements}
-
-
 def judged(expected, actual, *, key=(("id",),), **flags):
     """Return the judgements of records against what is expected, by code."""
     written = [ExpectedRecord(data, n, "expected.jsonl") for n, data in enumerate(expected, 1)]
-    stream = a_stream(key=[list(path) for path in key] if key else None)
+    stream = declared_stream(key=[list(path) for path in key] if key else None)
     return see(expected_judge(stream, written, **flags), *actual)
 
 
@@ -252,8 +220,10 @@ def test_values_are_redacted_wherever_they_are_shown():
 
 
 def test_the_flags_choose_the_judge():
-    assert isinstance(expected_judge(a_stream(), [], extra_fields=True), ExpectedInOrderJudge)
-    assert isinstance(expected_judge(a_stream(), []), ExpectedRecordsJudge)
+    assert isinstance(
+        expected_judge(declared_stream(), [], extra_fields=True), ExpectedInOrderJudge
+    )
+    assert isinstance(expected_judge(declared_stream(), []), ExpectedRecordsJudge)
 
 
 # The plain reading of the flags, for short lists: what the judge does in one pass.

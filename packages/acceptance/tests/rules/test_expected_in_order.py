@@ -1,51 +1,18 @@
 from __future__ import annotations
 
-import msgspec
-
 from hydrotest_acceptance.rules.canonical import ignore
 from hydrotest_acceptance.rules.expected_file import ExpectedRecord
 from hydrotest_acceptance.rules.expected_in_order import ExpectedInOrderJudge
-from hydrotest_acceptance.rules.record_pass import RecordPass
-from hydrotest_core.connector.records import RecordLine
-from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
+from hydrotest_acceptance.testing import declared_stream, see
 from hydrotest_core.run.findings import Outcome
 
 PRESENT, OTHERS = "HT-READ-030", "HT-READ-031"
 A, B, C = {"id": 1, "v": "a"}, {"id": 2, "v": "b"}, {"id": 3, "v": "c"}
 
 
-def a_stream(schema=None, key=None, **properties):
-    return AirbyteStream(
-        name="users",
-        json_schema=schema or {"type": "object", "properties": properties},
-        supported_sync_modes=[SyncMode.FULL_REFRESH],
-        source_defined_primary_key=key,
-    )
-
-
-def see(judge, *records):
-    """Show records to a judge, the way a read does; return its judgements by code.
-
-    A record is given as Python data, or as JSON in bytes where the spelling counts.
-    """
-    lines = [
-        RecordLine(
-            line=n,
-            artifact="records/000.jsonl",
-            emitted_at=0,
-            data=msgspec.Raw(one if isinstance(one, bytes) else msgspec.json.encode(one)),
-            raw=b"",
-        )
-        for n, one in enumerate(records, start=1)
-    ]
-    readable, *judgements = RecordPass(StreamDescriptor("users"), [judge]).run(lines)
-    assert not readable.findings
-    return {judgement.rule.code: judgement for judgement in judgements}
-
-
 def judged(expected, actual, *, ignored=()):
     written = [ExpectedRecord(data, n, "expected.jsonl") for n, data in enumerate(expected, 1)]
-    return see(ExpectedInOrderJudge(a_stream(), written, ignored=ignore(ignored)), *actual)
+    return see(ExpectedInOrderJudge(declared_stream(), written, ignored=ignore(ignored)), *actual)
 
 
 def test_records_with_the_expected_fields_in_their_places_pass():

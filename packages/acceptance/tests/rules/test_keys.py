@@ -1,54 +1,23 @@
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from hydrotest_acceptance.rules.keys import PrimaryKeyJudge, key_bytes
-from hydrotest_acceptance.rules.record_pass import RecordPass
-from hydrotest_core.connector.records import RecordLine
-from hydrotest_core.protocol import MISSING, AirbyteStream, StreamDescriptor, SyncMode
+from hydrotest_acceptance.testing import declared_stream, see
+from hydrotest_core.protocol import MISSING
 from hydrotest_core.run.findings import Outcome, Severity
 
 KEY, TWINS = "HT-READ-020", "HT-READ-021"
 
 
-def a_stream(schema=None, key=None, **properties):
-    return AirbyteStream(
-        name="users",
-        json_schema=schema or {"type": "object", "properties": properties},
-        supported_sync_modes=[SyncMode.FULL_REFRESH],
-        source_defined_primary_key=key,
-    )
-
-
-def see(judge, *records):
-    """Show records to a judge, the way a read does; return its judgements by code.
-
-    A record is given as Python data, or as JSON in bytes where the spelling counts.
-    """
-    lines = [
-        RecordLine(
-            line=n,
-            artifact="records/000.jsonl",
-            emitted_at=0,
-            data=msgspec.Raw(one if isinstance(one, bytes) else msgspec.json.encode(one)),
-            raw=b"",
-        )
-        for n, one in enumerate(records, start=1)
-    ]
-    readable, *judgements = RecordPass(StreamDescriptor("users"), [judge]).run(lines)
-    assert not readable.findings
-    return {judgement.rule.code: judgement for judgement in judgements}
-
-
 @pytest.fixture
 def judge():
-    return PrimaryKeyJudge(a_stream(key=[["id"]]))
+    return PrimaryKeyJudge(declared_stream(key=[["id"]]))
 
 
 @pytest.fixture
 def composite():
-    return PrimaryKeyJudge(a_stream(key=[["id"], ["meta", "rev"]]))
+    return PrimaryKeyJudge(declared_stream(key=[["id"], ["meta", "rev"]]))
 
 
 def test_records_with_keys_of_their_own_pass(judge):
@@ -83,7 +52,7 @@ def test_no_records_are_inconclusive(judge):
 
 @pytest.mark.parametrize("key", [None, [], [[]]], ids=str)
 def test_a_stream_without_key_is_skipped(key):
-    found = see(PrimaryKeyJudge(a_stream(key=key)), {"id": 1})
+    found = see(PrimaryKeyJudge(declared_stream(key=key)), {"id": 1})
 
     assert {one.outcome for one in found.values()} == {Outcome.SKIPPED}
 
@@ -145,7 +114,7 @@ def test_numbers_are_keys_by_their_value(judge):
 
 
 def test_keys_beyond_the_limit_are_said_to_be_not_compared():
-    judge = PrimaryKeyJudge(a_stream(key=[["id"]]), limit=2)
+    judge = PrimaryKeyJudge(declared_stream(key=[["id"]]), limit=2)
 
     found = see(judge, {"id": 1}, {"id": 2}, {"id": 3})
     (note,) = found[TWINS].findings
@@ -153,7 +122,9 @@ def test_keys_beyond_the_limit_are_said_to_be_not_compared():
 
 
 def test_a_key_in_an_example_is_redacted():
-    judge = PrimaryKeyJudge(a_stream(key=[["id"]]), show=lambda text, /: text.replace("s", "*"))
+    judge = PrimaryKeyJudge(
+        declared_stream(key=[["id"]]), show=lambda text, /: text.replace("s", "*")
+    )
 
     found = see(judge, {"id": "secret"}, {"id": "secret"})
     assert found[TWINS].findings[0].examples[0].text == '"*ecret"'

@@ -1,44 +1,12 @@
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from hydrotest_acceptance.rules.record_pass import RecordPass
 from hydrotest_acceptance.rules.records import SchemaJudge
-from hydrotest_core.connector.records import RecordLine
-from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
+from hydrotest_acceptance.testing import declared_stream, see
 from hydrotest_core.run.findings import Outcome
 
 USABLE, CODE = "HT-READ-011", "HT-READ-012"
-
-
-def a_stream(schema=None, key=None, **properties):
-    return AirbyteStream(
-        name="users",
-        json_schema=schema or {"type": "object", "properties": properties},
-        supported_sync_modes=[SyncMode.FULL_REFRESH],
-        source_defined_primary_key=key,
-    )
-
-
-def see(judge, *records):
-    """Show records to a judge, the way a read does; return its judgements by code.
-
-    A record is given as Python data, or as JSON in bytes where the spelling counts.
-    """
-    lines = [
-        RecordLine(
-            line=n,
-            artifact="records/000.jsonl",
-            emitted_at=0,
-            data=msgspec.Raw(one if isinstance(one, bytes) else msgspec.json.encode(one)),
-            raw=b"",
-        )
-        for n, one in enumerate(records, start=1)
-    ]
-    readable, *judgements = RecordPass(StreamDescriptor("users"), [judge]).run(lines)
-    assert not readable.findings
-    return {judgement.rule.code: judgement for judgement in judgements}
 
 
 @pytest.fixture
@@ -47,7 +15,7 @@ def judge_of():
 
     def judge_of(declared, *records, whole=False, **options):
         schema = declared if whole else {"type": "object", "properties": {"a": declared}}
-        return see(SchemaJudge(a_stream(schema), **options), *records)
+        return see(SchemaJudge(declared_stream(schema), **options), *records)
 
     return judge_of
 

@@ -1,48 +1,16 @@
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from hydrotest_acceptance.rules import structure
-from hydrotest_acceptance.rules.record_pass import RecordPass
 from hydrotest_acceptance.rules.structure import DataPointsJudge, StructureJudge
-from hydrotest_core.connector.records import RecordLine
+from hydrotest_acceptance.testing import declared_stream, see
 from hydrotest_core.errors import ProtocolViolation
-from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
 from hydrotest_core.run.findings import Outcome, Severity
 
 OVERLAP, POINTS = "HT-READ-014", "HT-READ-015"
 TEXT = {"type": ["null", "string"]}
 ADDRESS = {"type": ["null", "object"], "properties": {"zip": TEXT, "town": TEXT}}
-
-
-def a_stream(schema=None, key=None, **properties):
-    return AirbyteStream(
-        name="users",
-        json_schema=schema or {"type": "object", "properties": properties},
-        supported_sync_modes=[SyncMode.FULL_REFRESH],
-        source_defined_primary_key=key,
-    )
-
-
-def see(judge, *records):
-    """Show records to a judge, the way a read does; return its judgements by code.
-
-    A record is given as Python data, or as JSON in bytes where the spelling counts.
-    """
-    lines = [
-        RecordLine(
-            line=n,
-            artifact="records/000.jsonl",
-            emitted_at=0,
-            data=msgspec.Raw(one if isinstance(one, bytes) else msgspec.json.encode(one)),
-            raw=b"",
-        )
-        for n, one in enumerate(records, start=1)
-    ]
-    readable, *judgements = RecordPass(StreamDescriptor("users"), [judge]).run(lines)
-    assert not readable.findings
-    return {judgement.rule.code: judgement for judgement in judgements}
 
 
 def paths(judgement, severity=Severity.ERROR):
@@ -65,7 +33,7 @@ def paths(judgement, severity=Severity.ERROR):
 )
 def test_a_record_with_a_declared_field_passes(record):
     tags = {"type": "array", "items": {"type": "object", "properties": {"name": TEXT}}}
-    judge = StructureJudge(a_stream(id=TEXT, address=ADDRESS, tags=tags))
+    judge = StructureJudge(declared_stream(id=TEXT, address=ADDRESS, tags=tags))
 
     assert see(judge, record)[OVERLAP].outcome is Outcome.PASSED
 
@@ -74,7 +42,7 @@ def test_a_record_with_a_declared_field_passes(record):
     "record", [{}, {"other": 1}, {"user": {"id": 1}}, {"address": {"street": 1}}], ids=str
 )
 def test_a_second_record_without_any_declared_field_fails(record):
-    judge = StructureJudge(a_stream(id=TEXT, address=ADDRESS))
+    judge = StructureJudge(declared_stream(id=TEXT, address=ADDRESS))
 
     found = see(judge, {"id": "1"}, record)[OVERLAP]
     (finding,) = found.findings
@@ -83,12 +51,12 @@ def test_a_second_record_without_any_declared_field_fails(record):
 
 
 def test_no_records_leave_the_overlap_inconclusive():
-    assert see(StructureJudge(a_stream(id=TEXT)))[OVERLAP].outcome is Outcome.INCONCLUSIVE
+    assert see(StructureJudge(declared_stream(id=TEXT)))[OVERLAP].outcome is Outcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("schema", [{"type": "object"}, {"type": "object", "properties": {}}])
 def test_a_schema_without_fields_is_skipped(schema):
-    found = see(StructureJudge(a_stream(schema)), {"a": 1})[OVERLAP]
+    found = see(StructureJudge(declared_stream(schema)), {"a": 1})[OVERLAP]
 
     assert found.outcome is Outcome.SKIPPED
 
@@ -101,7 +69,7 @@ def test_a_schema_that_unfolds_to_more_than_can_be_walked_is_skipped(monkeypatch
 
     monkeypatch.setattr(structure, "leaves", leaves)
 
-    found = see(StructureJudge(a_stream(id=TEXT)), {"id": "1"})[OVERLAP]
+    found = see(StructureJudge(declared_stream(id=TEXT)), {"id": "1"})[OVERLAP]
     assert (found.outcome, found.skipped) == (
         Outcome.SKIPPED,
         "The JSON schema unfolds to more than can be walked.",
@@ -109,14 +77,14 @@ def test_a_schema_that_unfolds_to_more_than_can_be_walked_is_skipped(monkeypatch
 
 
 def test_fields_that_all_come_with_values_pass():
-    judge = DataPointsJudge(a_stream(id=TEXT, address=ADDRESS))
+    judge = DataPointsJudge(declared_stream(id=TEXT, address=ADDRESS))
 
     found = see(judge, {"id": "1"}, {"address": {"zip": "1"}}, {"address": {"town": "x"}})[POINTS]
     assert (found.outcome, found.findings) == (Outcome.PASSED, ())
 
 
 def test_a_field_that_no_record_has_fails():
-    judge = DataPointsJudge(a_stream(id=TEXT, address=ADDRESS, name=TEXT))
+    judge = DataPointsJudge(declared_stream(id=TEXT, address=ADDRESS, name=TEXT))
 
     found = see(judge, {"id": "1", "address": {"zip": "1"}}, {"id": "2"})[POINTS]
     assert found.outcome is Outcome.FAILED
@@ -124,7 +92,7 @@ def test_a_field_that_no_record_has_fails():
 
 
 def test_a_field_that_is_always_null_is_a_warning():
-    judge = DataPointsJudge(a_stream(id=TEXT, name=TEXT))
+    judge = DataPointsJudge(declared_stream(id=TEXT, name=TEXT))
 
     found = see(judge, {"id": "1", "name": None}, {"id": None, "name": None})[POINTS]
     assert found.outcome is Outcome.PASSED
@@ -142,7 +110,7 @@ def test_values_are_found_in_narrow_and_in_wide_schemas(width):
         dict.fromkeys(wide, "1"),
     ]
 
-    found = see(DataPointsJudge(a_stream(**schema, **wide)), *records)[POINTS]
+    found = see(DataPointsJudge(declared_stream(**schema, **wide)), *records)[POINTS]
     assert paths(found, Severity.WARNING) == ["address.town", "b", "tags[].m"]
     assert paths(found) == []
 
@@ -150,8 +118,8 @@ def test_values_are_found_in_narrow_and_in_wide_schemas(width):
 def test_an_empty_list_has_no_data_point():
     tags = {"type": "array", "items": {"type": "string"}}
 
-    assert paths(see(DataPointsJudge(a_stream(f=tags)), {"f": []})[POINTS]) == ["f[]"]
-    assert not see(DataPointsJudge(a_stream(f=tags)), {"f": [None, "x"]})[POINTS].findings
+    assert paths(see(DataPointsJudge(declared_stream(f=tags)), {"f": []})[POINTS]) == ["f[]"]
+    assert not see(DataPointsJudge(declared_stream(f=tags)), {"f": [None, "x"]})[POINTS].findings
 
 
 def test_one_variant_of_several_is_enough():
@@ -162,8 +130,8 @@ def test_one_variant_of_several_is_enough():
         ]
     }
 
-    assert not see(DataPointsJudge(a_stream(f=choice)), {"f": {"c": "1"}})[POINTS].findings
-    assert paths(see(DataPointsJudge(a_stream(f=choice)), {"f": {}})[POINTS]) == [
+    assert not see(DataPointsJudge(declared_stream(f=choice)), {"f": {"c": "1"}})[POINTS].findings
+    assert paths(see(DataPointsJudge(declared_stream(f=choice)), {"f": {}})[POINTS]) == [
         "f.a",
         "f.b",
         "f.c",
@@ -171,10 +139,10 @@ def test_one_variant_of_several_is_enough():
 
 
 def test_no_records_leave_data_points_inconclusive():
-    assert see(DataPointsJudge(a_stream(id=TEXT)))[POINTS].outcome is Outcome.INCONCLUSIVE
+    assert see(DataPointsJudge(declared_stream(id=TEXT)))[POINTS].outcome is Outcome.INCONCLUSIVE
 
 
 def test_a_schema_without_fields_has_no_data_points():
-    found = see(DataPointsJudge(a_stream({"type": "object"})), {"a": 1})[POINTS]
+    found = see(DataPointsJudge(declared_stream({"type": "object"})), {"a": 1})[POINTS]
 
     assert found.outcome is Outcome.SKIPPED

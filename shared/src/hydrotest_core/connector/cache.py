@@ -43,6 +43,8 @@ __all__ = ["CachedExecution", "ExecutionCache"]
 logger = logging.getLogger(__name__)
 
 _DRAFT: Final = "draft-"
+# Who waits for another worker's execution should not wait longer.
+_POLL_S: Final = 0.01
 # Clocks are set now and then; one entry from further in the future is nobody's fresh one.
 _CLOCK_SLACK_MS: Final = 60_000
 # A run that hung for nearly as long as we would wait needn't hang again.
@@ -122,7 +124,10 @@ class ExecutionCache:
 
         begin = time.monotonic()
         key = execution_key(inputs, self.runner.name, self._secret)
-        with _disk_errors(self.root), FileLock(self.root / f"{key}.lock", mode=0o600):
+        with (
+            _disk_errors(self.root),
+            FileLock(self.root / f"{key}.lock", mode=0o600, poll_interval=_POLL_S),
+        ):
             found = self._find(key, inputs)
             directory, manifest = found or self._run(key, inputs)
         return CachedExecution(

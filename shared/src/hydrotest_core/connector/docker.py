@@ -182,7 +182,10 @@ class DockerRunner:
                 "io.hydrotest.command": inputs.command.value,
             },
         )
-        container.put(invocation.files)
+        if invocation.files:
+            container.put(invocation.files)
+        # Whoever closed the session meanwhile did not see this container.
+        self._session.require_open()
 
     def _follow(
         self, container: Container, voice: _Voice, memory: MemoryWatch, execution: Execution

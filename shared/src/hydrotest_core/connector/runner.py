@@ -1,4 +1,4 @@
-"""What all runners share: the connector's command line, its files, its manifest; and the choice.
+"""What all runners share: the connector's command line, its files, its manifest.
 
 | command | argv after the connector's own words |
 |---|---|
@@ -30,20 +30,19 @@ from hydrotest_core.connector.execution import (
     ExecutionResult,
 )
 from hydrotest_core.connector.layout import MANIFEST_FILE
-from hydrotest_core.errors import EngineUnavailable, InfrastructureError, UsageError
+from hydrotest_core.errors import InfrastructureError, UsageError
 from hydrotest_core.sealed import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import PurePath
 
-    from hydrotest_core.connector.execution import ConnectorRunner, ExecutionInputs
+    from hydrotest_core.connector.execution import ExecutionInputs
     from hydrotest_core.connector.recorder import OutputRecorder, OutputSummary
     from hydrotest_core.connector.session import Session
 
-__all__ = ["Ended", "Execution", "Invocation", "choose_runner", "prepare"]
+__all__ = ["Ended", "Execution", "Invocation", "prepare"]
 
-_ENGINE_ANSWERS_WITHIN_S: Final = 2
 _NEEDS: Final = {
     Command.SPEC: (),
     Command.CHECK: ("config",),
@@ -225,47 +224,3 @@ class Execution:
             name: f"hmac-sha256:{hmac.new(key, data, hashlib.sha256).hexdigest()}"
             for name, data in self._files.items()
         }
-
-
-def choose_runner(name: str, session: Session) -> tuple[ConnectorRunner, str]:
-    """Return the runner that was asked for, and one sentence that says why it is this one.
-
-    Args:
-        name: `docker`, `process`, or `auto`: Docker where an engine answers within two
-            seconds, else process.
-        session: The session that all it starts belongs to.
-
-    Raises:
-        EngineUnavailable: Docker was asked for by name and can't serve.
-        UsageError: There is no runner of this name.
-    """
-    # Here, for each is needed only when it is chosen, and Docker's SDK may be missing.
-    from hydrotest_core.connector.process import ProcessRunner  # noqa: PLC0415
-
-    if name == "process":
-        return ProcessRunner(session), "asked for by name"
-    if name not in {"auto", "docker"}:
-        message = "There is no such runner."
-        raise UsageError(message, runner=name, hint="take auto, docker or process")
-    try:
-        runner, engine = _docker_runner(session)
-    except EngineUnavailable as exc:
-        if name == "docker":
-            raise
-        why = f"{exc.message.rstrip('.')} ({exc.facts.get('reason', '')})"
-        return ProcessRunner(session), why
-    return runner, f"{'asked for by name; ' if name == 'docker' else ''}{engine}"
-
-
-def _docker_runner(session: Session) -> tuple[ConnectorRunner, str]:
-    try:
-        from hydrotest_core.connector.docker import (  # noqa: PLC0415 - the SDK is an extra
-            DockerRunner,
-            describe_engine,
-        )
-    except ImportError as exc:
-        message = "The Docker SDK is not installed."
-        hint = "pip install 'hydrotest-core[docker]', or take the process runner"
-        raise EngineUnavailable(message, reason=exc, hint=hint) from exc
-    engine = describe_engine(session.engine, timeout_s=_ENGINE_ANSWERS_WITHIN_S)
-    return DockerRunner(session), engine

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from hydrotest_core.run.report import RunReport
 
-__all__ = ["page", "write_html"]
+__all__ = ["load", "page", "write_html"]
 
 # What is put on the page as HTML. Beyond it the page says how many more there are,
 # and tests go into a packed island that the script shows a part of.
@@ -62,6 +62,13 @@ _PATH = re.compile(r"(?:\.\./)*[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_.-]+)*"
 def write_html(report: RunReport, path: Path) -> None:
     """Write the run's page, readable by its owner alone, in one step."""
     atomic_write(path, page(report).encode())
+
+
+def load() -> None:
+    """Get ready to write a page, for who has the time now and will not have it then."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
 
 
 def page(report: RunReport) -> str:

@@ -169,18 +169,17 @@ def _failures(report: RunReport, home: str, width: int, paint: Paint) -> Iterato
         yield from _group(report, group, home, width, paint)
     if len(groups) > _RULES:
         yield [f"{counted(len(groups) - _RULES, 'more rule')} broken; the report has them all."]
-    for verdict in unexplained(report):
-        yield _unexplained(verdict, width, paint)
+    for reason, verdicts in unexplained(report).items():
+        yield _unexplained(reason, verdicts, width, paint)
 
 
-def _unexplained(verdict: Verdict, width: int, paint: Paint) -> list[str]:
-    """Return a failed test with the end of what it said instead of a finding."""
-    said = verdict.reason.splitlines()[-_LINES_OF_REASON:] or ["no reason was given"]
-    lines = [paint(one_line(verdict.test, 200), "bad")]
-    for line in said:
+def _unexplained(reason: str, verdicts: list[Verdict], width: int, paint: Paint) -> list[str]:
+    """Return failed tests with the end of what they said instead of a finding."""
+    lines = [paint(line, "bad") for line in wrapped(_names(verdicts), width, rest="  ")]
+    for line in reason.splitlines()[-_LINES_OF_REASON:]:
         lines += wrapped(one_line(line), width, first="    ", rest="      ")
-    if verdict.rerun:
-        lines.append(f"    {paint('Reproduce: ', 'dim')}{one_line(verdict.rerun, 4000)}")
+    if verdicts[0].rerun:
+        lines.append(f"    {paint('Reproduce: ', 'dim')}{one_line(verdicts[0].rerun, 4000)}")
     return lines
 
 

@@ -144,22 +144,25 @@ def _badness(severity: Severity) -> int:
     return tuple(Severity).index(severity)
 
 
-def unexplained(report: RunReport) -> list[Verdict]:
-    """Return the failed tests without a finding that says why; their `reason` must do."""
-    return [
+def unexplained(report: RunReport) -> dict[str, list[Verdict]]:
+    """Return the failed tests without a finding that says why, by their `reason`, which must do."""
+    return _by_reason(
         verdict
         for verdict in report.verdicts
         if verdict.outcome is Outcome.FAILED
         and not any(finding.severity is Severity.ERROR for finding in verdict.findings)
-    ]
+    )
 
 
 def reasons(report: RunReport, outcome: Outcome) -> dict[str, list[Verdict]]:
     """Return the tests of one outcome by the reason given, in order of appearance."""
+    return _by_reason(verdict for verdict in report.verdicts if verdict.outcome is outcome)
+
+
+def _by_reason(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
     by_reason: dict[str, list[Verdict]] = {}
-    for verdict in report.verdicts:
-        if verdict.outcome is outcome:
-            by_reason.setdefault(verdict.reason or "no reason was given", []).append(verdict)
+    for verdict in verdicts:
+        by_reason.setdefault(verdict.reason or "no reason was given", []).append(verdict)
     return by_reason
 
 

@@ -15,6 +15,7 @@ import docker
 import msgspec
 import pytest
 
+from hydrotest_core.connector.choosing import choose_runner
 from hydrotest_core.connector.docker import DockerRunner, describe_engine, host_address, image_id
 from hydrotest_core.connector.docker_container import Container
 from hydrotest_core.connector.docker_memory import MemoryWatch
@@ -30,7 +31,6 @@ from hydrotest_core.connector.execution import (
 from hydrotest_core.connector.isolation import RELAXED, STRICT
 from hydrotest_core.connector.reaper import KINDS, SESSION_LABEL, Engine
 from hydrotest_core.connector.recorder import OutputRecorder
-from hydrotest_core.connector.runner import choose_runner
 from hydrotest_core.connector.session import Session
 from hydrotest_core.errors import (
     EngineUnavailable,
