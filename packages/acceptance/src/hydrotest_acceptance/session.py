@@ -189,7 +189,7 @@ class AcceptanceSession:
         """
         executor = replace(self.executor, seen=[])
         section = config.section("spec")
-        tests = section.tests if section else ()
+        tests = (section.tests if section else None) or ()
         executor.begin_test(min([LOOK_UP_S, *(config.timeout_s("spec", one) for one in tests)]))
 
         def run() -> None:
