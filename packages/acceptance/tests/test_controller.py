@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -55,9 +56,10 @@ def controller(clock, screen):
         SimpleNamespace(what="read of source-x", since_ms=int(START_S * 1000)),
         SimpleNamespace(what="check of source-x", since_ms=int(START_S * 1000) + 3000),
     ]
-    session = SimpleNamespace(run=SimpleNamespace(running=lambda: running), options=None)
-    config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=plugins.get))
-    return Controller(config, session, settings=None)
+    session: Any = SimpleNamespace(run=SimpleNamespace(running=lambda: running), options=None)
+    config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=plugins.get))
+    settings: Any = None
+    return Controller(config, session, settings)
 
 
 def test_nobody_waits_ten_seconds_without_a_line(controller, clock, screen):

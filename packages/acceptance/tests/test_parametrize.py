@@ -210,7 +210,7 @@ class TestKeeping:
 
 class TestOrderForWorkers:
     def test_the_last_suites_come_first_each_in_its_own_order(self):
-        found = [
+        found: list[Any] = [
             SimpleNamespace(name=name, cls=cls)
             for name, cls in [
                 ("a", test_spec.TestSpec),
@@ -223,7 +223,7 @@ class TestOrderForWorkers:
         assert [item.name for item in longest_first(found)] == ["c", "d", "b", "a"]
 
     def test_what_is_of_no_suite_stays_at_the_end(self):
-        found = [
+        found: list[Any] = [
             SimpleNamespace(name="a", cls=None),
             SimpleNamespace(name="b", cls=object),
             SimpleNamespace(name="c", cls=test_connection.TestConnection),

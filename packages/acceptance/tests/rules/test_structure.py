@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hydrotest_acceptance.rules import structure
@@ -102,8 +104,8 @@ def test_a_field_that_is_always_null_is_a_warning():
 @pytest.mark.parametrize("width", [1, 40], ids=["narrow schema", "wide schema"])
 def test_values_are_found_in_narrow_and_in_wide_schemas(width):
     tags = {"type": "array", "items": {"type": "object", "properties": {"n": TEXT, "m": TEXT}}}
-    schema = {"a": TEXT, "b": TEXT, "address": ADDRESS, "tags": tags}
-    wide = {f"wide{n}": TEXT for n in range(width)}
+    schema: dict[str, Any] = {"a": TEXT, "b": TEXT, "address": ADDRESS, "tags": tags}
+    wide: dict[str, Any] = {f"wide{n}": TEXT for n in range(width)}
     records = [
         {"a": "1", "b": None, "address": {"zip": "1", "town": None}, "tags": [{"n": None}]},
         {"a": None, "b": None, "address": None, "tags": [{"n": None, "m": None}, {"n": "1"}]},
