@@ -53,13 +53,21 @@ def _below(path: Path, root: Path) -> tuple[str, ...]:
     return path.relative_to(root).parts if path.is_relative_to(root) else ()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the long tests be asked for."""
+    parser.addoption("--soak", action="store_true", help="Run the tests that take long, too.")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what lies in a folder named `docker`, and skip it, aloud, without an engine.
 
     With `HYDROTEST_REQUIRE_DOCKER=1` the skip turns into a failure: CI sets it, so
-    that a green run can't mean "the Docker tests didn't run".
+    that a green run can't mean "the Docker tests didn't run". What takes long is skipped
+    unless it is asked for.
     """
     for item in items:
+        if item.get_closest_marker("soak") and not config.getoption("--soak"):
+            item.add_marker(pytest.mark.skip(reason="takes long: --soak runs it"))
         if "docker" not in _below(item.path, config.rootpath):
             continue
         item.add_marker(pytest.mark.docker)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hydrotest_acceptance.rules.keys import PrimaryKeyJudge
-from hydrotest_acceptance.testing import declared_stream, see
+from hydrotest_acceptance.testing import configured_catalog, declared_stream, see
 from hydrotest_core.run.findings import Outcome
 
 
@@ -21,6 +21,15 @@ def test_a_declared_stream_has_the_columns_it_is_given():
 
 def test_a_schema_of_ones_own_is_taken_as_it_is():
     assert declared_stream({"type": "array"}).json_schema == {"type": "array"}
+
+
+def test_a_configured_catalog_has_the_streams_it_is_given():
+    found = configured_catalog("users", ("pets", "zoo"), namespace="shop")
+
+    assert [(one.stream.name, one.stream.namespace) for one in found.streams] == [
+        ("users", "shop"),
+        ("pets", "zoo"),
+    ]
 
 
 def test_records_are_judged_in_their_order(judge):

@@ -7,6 +7,7 @@ import json
 import socketserver
 import sys
 import threading
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -87,6 +88,13 @@ def fake_engine(tmp_path_factory):
         yield engine
         engine.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def tiny_package():
+    """The files of a package that brings its own build backend: it installs without a network."""
+    folder = Path(__file__).parent / "tiny_package"
+    return {path.name: path.read_text() for path in sorted(folder.glob("*.*"))}
 
 
 @pytest.fixture

@@ -11,57 +11,20 @@ from hydrotest_core.connector.folder import ConnectorFolder
 from hydrotest_core.connector.installer import Installer, find_uv
 from hydrotest_core.errors import BuildFailed, ConnectorFolderError
 
-# A package that brings its own build backend: it installs without a network.
-_PYPROJECT = """
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-[project]
-name = "airbyte-source-tiny"
-version = "1.2.3"
-[project.scripts]
-source-tiny = "source_tiny:main"
-"""
-_BACKEND = """
-import pathlib
-import zipfile
 
-INFO = "airbyte_source_tiny-1.2.3.dist-info"
+@pytest.fixture
+def a_package(tmp_path, tiny_package):
+    """Return a function that writes the package, some of its files replaced."""
 
+    def make(**files):
+        folder = tmp_path / "source-tiny"
+        folder.mkdir()
+        replaced = {name.replace("__", "."): text for name, text in files.items()}
+        for name, text in {**tiny_package, **replaced}.items():
+            (folder / name).write_text(text)
+        return folder
 
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    name = "airbyte_source_tiny-1.2.3-py3-none-any.whl"
-    files = {
-        "source_tiny.py": pathlib.Path("source_tiny.py").read_text(),
-        f"{INFO}/METADATA": "Metadata-Version: 2.1\\nName: airbyte-source-tiny\\nVersion: 1.2.3\\n",
-        f"{INFO}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-        f"{INFO}/entry_points.txt": "[console_scripts]\\nsource-tiny = source_tiny:main\\n",
-    }
-    record = "".join(f"{file},,\\n" for file in [*files, f"{INFO}/RECORD"])
-    with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w") as wheel:
-        for file, text in {**files, f"{INFO}/RECORD": record}.items():
-            wheel.writestr(file, text)
-    return name
-"""
-_CODE = """
-import sys
-
-
-def main():
-    print("tiny says", *sys.argv[1:])
-"""
-
-
-def a_package(tmp_path, **files):
-    folder = tmp_path / "source-tiny"
-    folder.mkdir()
-    (folder / "pyproject.toml").write_text(_PYPROJECT)
-    (folder / "backend.py").write_text(_BACKEND)
-    (folder / "source_tiny.py").write_text(_CODE)
-    for name, text in files.items():
-        (folder / name.replace("__", ".")).write_text(text)
-    return folder
+    return make
 
 
 def a_folder(tmp_path, **files):
@@ -91,15 +54,15 @@ def offline(monkeypatch):
 
 
 @pytest.mark.parametrize("uv", [pytest.param(find_uv(), id="uv"), pytest.param(None, id="pip")])
-def test_a_package_folder_becomes_a_program_that_runs(tmp_path, uv):
-    folder = a_package(tmp_path)
+def test_a_package_folder_becomes_a_program_that_runs(tmp_path, a_package, uv):
+    folder = a_package()
     before = sorted(path.name for path in folder.iterdir())
 
     connector = resolve_process(
         ConnectorFolder.load(folder), home=tmp_path / "home", installer=Installer(uv)
     )
 
-    assert says(connector, "spec") == "tiny says spec\n"
+    assert says(connector, "spec") == f"tiny says spec as {os.getuid()}\n"
     assert connector.entrypoint == ("source-tiny",)
     assert connector.environment["AIRBYTE_ENTRYPOINT"] == "source-tiny"
     assert connector.labels == {
@@ -111,26 +74,31 @@ def test_a_package_folder_becomes_a_program_that_runs(tmp_path, uv):
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-def test_changed_code_is_another_connector_and_changed_tests_are_not(tmp_path):
-    folder = a_package(tmp_path)
+def test_changed_code_is_another_connector_and_changed_tests_are_not(
+    tmp_path, a_package, tiny_package
+):
+    folder = a_package()
     home = tmp_path / "home"
     first = resolve_process(ConnectorFolder.load(folder), home=home)
     (folder / "unit_tests").mkdir()
     (folder / "unit_tests" / "test_x.py").write_text("")
     same = resolve_process(ConnectorFolder.load(folder), home=home)
-    (folder / "source_tiny.py").write_text(_CODE.replace("tiny says", "tiny now says"))
+    (folder / "source_tiny.py").write_text(
+        tiny_package["source_tiny.py"].replace("tiny says", "tiny now says")
+    )
     changed = resolve_process(ConnectorFolder.load(folder), home=home)
 
     assert same == first
     assert changed.identity != first.identity
-    assert says(first, "check") == "tiny says check\n"
-    assert says(changed, "check") == "tiny now says check\n"
+    assert says(first, "check") == f"tiny says check as {os.getuid()}\n"
+    assert says(changed, "check") == f"tiny now says check as {os.getuid()}\n"
 
 
-def test_main_py_runs_from_a_copy_that_a_later_edit_does_not_reach(tmp_path):
-    without_scripts = _PYPROJECT.split("[project.scripts]", maxsplit=1)[0]
+def test_main_py_runs_from_a_copy_that_a_later_edit_does_not_reach(
+    tmp_path, a_package, tiny_package
+):
+    without_scripts = tiny_package["pyproject.toml"].split("[project.scripts]", maxsplit=1)[0]
     folder = a_package(
-        tmp_path,
         pyproject__toml=without_scripts,
         main__py="from source_tiny import main\nmain()\n",
     )
@@ -139,14 +107,13 @@ def test_main_py_runs_from_a_copy_that_a_later_edit_does_not_reach(tmp_path):
     (folder / "main.py").write_text("raise SystemExit(1)")
 
     assert connector.entrypoint == ("python", "/airbyte/integration_code/main.py")
-    assert says(connector, "read") == "tiny says read\n"
+    assert says(connector, "read") == f"tiny says read as {os.getuid()}\n"
 
 
-def test_a_released_version_is_installed_from_the_index(tmp_path, monkeypatch):
+def test_a_released_version_is_installed_from_the_index(tmp_path, a_package, monkeypatch):
     index = tmp_path / "index"
     index.mkdir()
     folder = a_package(
-        tmp_path,
         hydrotest__yaml="versions: {latest: airbyte-source-tiny==1.2.3}",
         constraints__txt="airbyte-source-tiny==9.9.9\n",
     )
@@ -156,7 +123,7 @@ def test_a_released_version_is_installed_from_the_index(tmp_path, monkeypatch):
 
     connector = resolve_process(ConnectorFolder.load(folder), "latest", home=tmp_path / "home")
 
-    assert says(connector, "spec") == "tiny says spec\n"
+    assert says(connector, "spec") == f"tiny says spec as {os.getuid()}\n"
     assert connector.version == "latest"
     assert connector.labels["io.airbyte.version"] == "1.2.3"
 

@@ -14,7 +14,14 @@ import msgspec
 
 from hydrotest_acceptance.rules.record_pass import RecordPass
 from hydrotest_core.connector.records import RecordLine
-from hydrotest_core.protocol import AirbyteStream, StreamDescriptor, SyncMode
+from hydrotest_core.protocol import (
+    AirbyteStream,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    StreamDescriptor,
+    SyncMode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from hydrotest_acceptance.rules.record_pass import RecordJudge
     from hydrotest_core.run.findings import Judgement
 
-__all__ = ["declared_stream", "see"]
+__all__ = ["configured_catalog", "declared_stream", "see"]
 
 _NAME = "users"
 
@@ -44,6 +51,33 @@ def declared_stream(
         json_schema=dict(schema or {"type": "object", "properties": properties}),
         supported_sync_modes=[SyncMode.FULL_REFRESH],
         source_defined_primary_key=key,
+    )
+
+
+def configured_catalog(
+    *names: str | tuple[str, str | None], namespace: str | None = None
+) -> ConfiguredAirbyteCatalog:
+    """Return a configured catalog of streams read in full.
+
+    Args:
+        names: Their names, or names with a namespace each.
+        namespace: What a name without one gets.
+    """
+    pairs = [name if isinstance(name, tuple) else (name, namespace) for name in names]
+    return ConfiguredAirbyteCatalog(
+        [
+            ConfiguredAirbyteStream(
+                stream=AirbyteStream(
+                    name=name,
+                    namespace=its,
+                    json_schema={},
+                    supported_sync_modes=[SyncMode.FULL_REFRESH],
+                ),
+                sync_mode=SyncMode.FULL_REFRESH,
+                destination_sync_mode=DestinationSyncMode.APPEND,
+            )
+            for name, its in pairs
+        ]
     )
 
 

@@ -3,14 +3,10 @@ from __future__ import annotations
 import pytest
 
 from hydrotest_acceptance.rules.expected_file import judge_expected_streams, load_expected_records
+from hydrotest_acceptance.testing import configured_catalog
 from hydrotest_core.errors import SettingsError, UsageError
 from hydrotest_core.protocol import (
-    AirbyteStream,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteStream,
-    DestinationSyncMode,
     StreamDescriptor,
-    SyncMode,
 )
 from hydrotest_core.run.findings import Outcome
 
@@ -25,24 +21,6 @@ def load(tmp_path):
         return load_expected_records(file)
 
     return load
-
-
-def catalog(*names, namespace=None):
-    return ConfiguredAirbyteCatalog(
-        [
-            ConfiguredAirbyteStream(
-                stream=AirbyteStream(
-                    name=name,
-                    namespace=namespace,
-                    json_schema={},
-                    supported_sync_modes=[SyncMode.FULL_REFRESH],
-                ),
-                sync_mode=SyncMode.FULL_REFRESH,
-                destination_sync_mode=DestinationSyncMode.APPEND,
-            )
-            for name in names
-        ]
-    )
 
 
 def test_records_are_read_by_stream_with_their_lines(load):
@@ -95,7 +73,7 @@ def test_a_missing_file_says_what_to_do(tmp_path):
 
 
 def test_a_file_about_what_is_read_passes(load):
-    judgement = judge_expected_streams(load(LINE % ("a", 1)), catalog("a", "b"))
+    judgement = judge_expected_streams(load(LINE % ("a", 1)), configured_catalog("a", "b"))
 
     assert (judgement.outcome, judgement.checked) == (Outcome.PASSED, 1)
 
@@ -103,12 +81,14 @@ def test_a_file_about_what_is_read_passes(load):
 def test_a_second_stream_that_is_not_read_fails(load):
     expected = load(LINE % ("a", 1) + LINE % ("b", 1) + LINE % ("b", 2))
 
-    (finding,) = judge_expected_streams(expected, catalog("a")).findings
+    (finding,) = judge_expected_streams(expected, configured_catalog("a")).findings
     assert (finding.where.stream, str(finding.examples[0])) == ("b", "expected_records.jsonl:2")
 
 
 def test_a_stream_that_may_be_empty_and_is_expected_says_so(load):
-    judgement = judge_expected_streams(load(LINE % ("b", 1)), catalog("a"), empty_streams=["b"])
+    judgement = judge_expected_streams(
+        load(LINE % ("b", 1)), configured_catalog("a"), empty_streams=["b"]
+    )
 
     assert "empty_streams names it" in judgement.findings[0].hint
 
@@ -117,7 +97,7 @@ def test_a_stream_that_may_be_empty_and_is_expected_says_so(load):
 def test_a_namespace_of_the_file_is_meant(load, namespace, found):
     expected = load('{"stream": "a", "namespace": "x", "data": {}, "emitted_at": 1}')
 
-    judgement = judge_expected_streams(expected, catalog("a", namespace=namespace))
+    judgement = judge_expected_streams(expected, configured_catalog("a", namespace=namespace))
     assert len(judgement.findings) == found
 
 
@@ -125,7 +105,7 @@ def test_high_strictness_asks_for_every_stream_but_the_empty_ones(load):
     expected = load(LINE % ("a", 1))
 
     judgement = judge_expected_streams(
-        expected, catalog("a", "b", "c"), empty_streams=["b"], must_cover=True
+        expected, configured_catalog("a", "b", "c"), empty_streams=["b"], must_cover=True
     )
     (finding,) = judgement.findings
     assert finding.where.stream == "c"
@@ -133,4 +113,4 @@ def test_high_strictness_asks_for_every_stream_but_the_empty_ones(load):
 
 
 def test_an_empty_file_is_inconclusive(load):
-    assert judge_expected_streams(load(""), catalog("a")).outcome is Outcome.INCONCLUSIVE
+    assert judge_expected_streams(load(""), configured_catalog("a")).outcome is Outcome.INCONCLUSIVE

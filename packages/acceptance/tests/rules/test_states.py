@@ -5,33 +5,14 @@ import json
 import pytest
 
 from hydrotest_acceptance.rules.states import judge_states
+from hydrotest_acceptance.testing import configured_catalog
 from hydrotest_core.protocol import (
-    AirbyteStream,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteStream,
-    DestinationSyncMode,
     StreamDescriptor,
-    SyncMode,
     parse_line,
 )
 from hydrotest_core.run.findings import Outcome, Severity
 
 STATES, COUNTS = "HT-READ-041", "HT-READ-042"
-
-
-def catalog(*names):
-    return ConfiguredAirbyteCatalog(
-        [
-            ConfiguredAirbyteStream(
-                stream=AirbyteStream(
-                    name=name, json_schema={}, supported_sync_modes=[SyncMode.FULL_REFRESH]
-                ),
-                sync_mode=SyncMode.FULL_REFRESH,
-                destination_sync_mode=DestinationSyncMode.APPEND,
-            )
-            for name in names
-        ]
-    )
 
 
 def lines(*messages):
@@ -59,7 +40,7 @@ TYPELESS = {"type": "STATE", "state": {"data": {}}}
 
 def judged(messages, **counts):
     known = {StreamDescriptor(name): number for name, number in counts.items()}
-    found = judge_states(lines(*messages), catalog(*counts), known)
+    found = judge_states(lines(*messages), configured_catalog(*counts), known)
     return {judgement.rule.code: judgement for judgement in found}
 
 

@@ -5,31 +5,12 @@ import json
 import pytest
 
 from hydrotest_acceptance.rules.statuses import judge_stream_statuses
+from hydrotest_acceptance.testing import configured_catalog
 from hydrotest_core.protocol import (
-    AirbyteStream,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteStream,
-    DestinationSyncMode,
     StreamDescriptor,
-    SyncMode,
     parse_line,
 )
 from hydrotest_core.run.findings import Outcome
-
-
-def catalog(*names):
-    return ConfiguredAirbyteCatalog(
-        [
-            ConfiguredAirbyteStream(
-                stream=AirbyteStream(
-                    name=name, json_schema={}, supported_sync_modes=[SyncMode.FULL_REFRESH]
-                ),
-                sync_mode=SyncMode.FULL_REFRESH,
-                destination_sync_mode=DestinationSyncMode.APPEND,
-            )
-            for name in names
-        ]
-    )
 
 
 def lines(*messages):
@@ -54,7 +35,7 @@ def life(stream, text):
 
 def judged(messages, *names, counts=None):
     known = {StreamDescriptor(name): number for name, number in (counts or {"a": 1}).items()}
-    return judge_stream_statuses(lines(*messages), catalog(*names), known)
+    return judge_stream_statuses(lines(*messages), configured_catalog(*names), known)
 
 
 @pytest.mark.parametrize(

@@ -19,47 +19,6 @@ from hydrotest_core.errors import BuildFailed, ImageUnavailable
 
 _BASE = "python:3.11-slim-bookworm"
 
-# A package that brings its own build backend: it installs without a network.
-_PYPROJECT = """
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-[project]
-name = "airbyte-source-tiny"
-version = "1.2.3"
-[project.scripts]
-source-tiny = "source_tiny:main"
-"""
-_BACKEND = """
-import pathlib
-import zipfile
-
-INFO = "airbyte_source_tiny-1.2.3.dist-info"
-
-
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    name = "airbyte_source_tiny-1.2.3-py3-none-any.whl"
-    files = {
-        "source_tiny.py": pathlib.Path("source_tiny.py").read_text(),
-        f"{INFO}/METADATA": "Metadata-Version: 2.1\\nName: airbyte-source-tiny\\nVersion: 1.2.3\\n",
-        f"{INFO}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-        f"{INFO}/entry_points.txt": "[console_scripts]\\nsource-tiny = source_tiny:main\\n",
-    }
-    record = "".join(f"{file},,\\n" for file in [*files, f"{INFO}/RECORD"])
-    with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w") as wheel:
-        for file, text in {**files, f"{INFO}/RECORD": record}.items():
-            wheel.writestr(file, text)
-    return name
-"""
-_CODE = """
-import os
-import sys
-
-
-def main():
-    print("tiny says", *sys.argv[1:], "as", os.getuid())
-"""
 _DOCKERFILE = f"""
 FROM {_BASE}
 COPY source.sh /source.sh
@@ -96,9 +55,9 @@ def a_folder(tmp_path, repository):
 
 
 @pytest.fixture
-def a_package(a_folder):
-    def make(code=_CODE):
-        return a_folder(pyproject__toml=_PYPROJECT, backend__py=_BACKEND, source_tiny__py=code)
+def a_package(a_folder, tiny_package):
+    def make(**files):
+        return a_folder(**tiny_package, **files)
 
     return make
 
@@ -155,14 +114,16 @@ def test_a_package_becomes_an_image_as_the_platform_expects_it(client, a_package
     assert any("Step 1/" in line for line in told)
 
 
-def test_an_image_is_built_anew_only_when_its_inputs_change(client, a_package):
+def test_an_image_is_built_anew_only_when_its_inputs_change(client, a_package, tiny_package):
     first = build_image(a_package(), client=client)
     same = build_image(a_package(), client=client)
     assert image_state(a_package(), client=client) is ImageState.CURRENT
     assert (same.was_built, same.identity) == (False, first.identity)
     before = layers(client, first.identity)
 
-    edited = a_package(_CODE.replace("tiny says", "tiny now says"))
+    edited = a_package(
+        source_tiny__py=tiny_package["source_tiny.py"].replace("tiny says", "tiny now says")
+    )
     assert image_state(edited, client=client) is ImageState.STALE
     changed = build_image(edited, client=client)
 
