@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import os
@@ -51,6 +50,8 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         names = self.list_commands(ctx)
         if args[0] not in names and not args[0].startswith("-"):
+            import difflib  # noqa: PLC0415 - the help needs none, and must be quick
+
             near = difflib.get_close_matches(args[0], names, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             message = f"No such command '{args[0]}'.{hint}"
