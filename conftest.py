@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import signal
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _hear_signals() -> None:
@@ -26,6 +24,20 @@ def _hear_signals() -> None:
 
 
 _hear_signals()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have each of our tests leave nothing open, and leave the network alone.
+
+    Not a package that stands alone: it is tested without the core. Nor a run of the
+    acceptance suites, which come here only because they lie below us.
+    """
+    if config.rootpath != Path(__file__).parent or not importlib.util.find_spec("hydrotest_core"):
+        return
+    for name in ("leaks", "silence"):
+        plugin = importlib.import_module(f"hydrotest_core.testing.{name}")
+        if not config.pluginmanager.is_registered(plugin):
+            config.pluginmanager.register(plugin, f"hydrotest-{name}")
 
 
 @functools.cache

@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import secrets
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ HOUSE = "house"
 TEST_TOOLS = ("pytest", "pytest-xdist", "pytest-timeout", "hypothesis")
 # What a package's tests need besides the package: referees, and a browser to look at pages.
 TEST_EXTRAS = {
-    "core": ("airbyte-protocol-models", "docker", "jsonschema", "orjson", "playwright"),
+    "core": ("airbyte-protocol-models", "docker", "jsonschema", "mypy", "orjson", "playwright"),
     "acceptance": ("jsonschema[format-nongpl]",),
     HOUSE: ("airbyte-protocol-models", "import-linter", "invoke", "jsonschema", "nox", "pyyaml"),
 }
@@ -44,7 +46,7 @@ nox.options.sessions = ["lint", "types", "imports", "deps", "tests"]
 
 # Options of pytest, xdist and our plugin whose value is the next argument.
 TAKE_A_VALUE = frozenset({
-    "-k", "-m", "-n", "-p", "-c", "-o", "-W", "-r", "--maxfail", "--dist", "--runner",
+    "-k", "-m", "-n", "-p", "-c", "-o", "-W", "-r", "--maxfail", "--dist", "--runner", "--isolation",
     "--numprocesses", "--maxprocesses", "--durations", "--tb", "--junitxml", "--hydrotest-home",
     "--deselect", "--timeout", "--max-age", "--connector-version",
 })  # fmt: skip
@@ -66,6 +68,8 @@ def acceptance(session: nox.Session) -> None:
                 "-p", "no:cacheprovider", "-p", "hydrotest_acceptance.plugin",
                 "--acceptance-test-config", str(folder), "--hydrotest-home", str(RESULTS), *options,
                 env={"HYDROTEST_RERUN": f"./run nox -s acceptance -- {name}"},
+                # After Ctrl-C a run needs more than nox's 0.3 s to stop and to write its report.
+                interrupt_timeout=30, terminate_timeout=10,
             )  # fmt: skip
         except CommandFailed as exc:
             failed.append(f"{name} ({exc.reason})")
@@ -123,6 +127,58 @@ def deps(session: nox.Session) -> None:
         with session.chdir(folder):
             # pytest loads these two by their entry points; the plugin sets their options.
             session.run("deptry", "src", "--per-rule-ignores", "DEP002=pytest-timeout|pytest-xdist")
+
+
+@nox.session
+def flakes(session: nox.Session) -> None:
+    """Run what needs no engine again and again, in random order: `-- 50 [pytest options]`."""
+    extras = {extra for several in TEST_EXTRAS.values() for extra in several}
+    _install(session, *_editable(), *TEST_TOOLS, "pytest-randomly", *sorted(extras))
+    times, options = 50, session.posargs
+    if options and options[0].isdigit():
+        times, *options = int(options[0]), *options[1:]
+    for turn in range(1, times + 1):
+        seed = secrets.randbits(32)
+        session.log(f"turn {turn} of {times}: seed {seed}")
+        try:
+            session.run(
+                "python", "-m", "pytest", "-n", "2", "-q", "-x", "-p", "no:cacheprovider",
+                "-m", "not docker and not soak", f"--randomly-seed={seed}", *options,
+            )  # fmt: skip
+        except CommandFailed:
+            again = f"nox -s flakes -- 1 --randomly-seed={seed}"
+            session.error(f"turn {turn} of {times} failed. hint: the same order: {again}")
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run the core's tests that take long and need room: ten gigabytes, one line of one."""
+    _install(session, *_editable(), *TEST_TOOLS, *TEST_EXTRAS["core"])
+    session.run("python", "-m", "pytest", "--soak", "-m", "soak", "shared/tests", *session.posargs)
+
+
+@nox.session
+def red(session: nox.Session) -> None:
+    """See each promise's test fail: break a copy of the code it guards. `-- R5` takes one."""
+    tree = Path(session.create_tmp()).resolve() / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    for name in [
+        "conftest.py",
+        "pyproject.toml",
+        "noxfile.py",
+        "shared",
+        "packages",
+        "connectors",
+        "tests",
+    ]:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, tree / name)
+    folders = [tree / folder.relative_to(ROOT) for folder in PACKAGES.values()]
+    editable = [arg for folder in folders for arg in ("-e", _with_docker(folder))]
+    extras = {extra for several in TEST_EXTRAS.values() for extra in several}
+    _install(session, *editable, *TEST_TOOLS, *sorted(extras))
+    session.run("python", "tests/promises.py", str(tree), *session.posargs)
 
 
 @nox.session

@@ -472,6 +472,7 @@ def all_rules() -> dict[str, Rule]:
 
 GROUPS = {
     "HT-RUN": "Every execution",
+    "HT-ISO": "Isolation",
     "HT-SPEC": "spec",
     "HT-CONN": "connection",
     "HT-DISC": "discovery",
@@ -598,10 +599,12 @@ def test_the_page_of_suites_names_every_test():
 
 
 def test_the_page_of_suites_names_every_option():
-    ours = re.compile(r"--(acceptance-|runner|connector-|hydrotest-|max-age)[a-z-]*")
+    ours = re.compile(
+        r"--(acceptance-|runner|isolation|connector-|hydrotest-|max-age|max-output)[a-z-]*"
+    )
     options = {option for option in pytest_options() if ours.fullmatch(option)}
 
-    assert len(options) == 5
+    assert len(options) == 7
     assert {option for option in options if option not in ACCEPTANCE_PAGE.read_text()} == set()
 
 
@@ -611,7 +614,9 @@ def test_every_variable_is_explained():
     sources += [*ROOT.glob("*/tests/**/*.py"), ROOT / "conftest.py", ROOT / "run"]
     used = {name for path in sources for name in re.findall(r"HYDROTEST_[A-Z_]+", path.read_text())}
     # What a command's help names, and the marks on processes, which are ours alone.
-    elsewhere = re.compile(r"HYDROTEST_((BUILD|DOCTOR)_[A-Z_]+|EXECUTION|SESSION)")
+    elsewhere = re.compile(
+        r"HYDROTEST_((BUILD|DOCTOR|SHOW)_[A-Z_]+|EXECUTION|SESSION|FAKE_CONTAINER)"
+    )
 
     explained = set(re.findall(r"HYDROTEST_[A-Z_]+", text))
     assert {name for name in used - explained if not elsewhere.fullmatch(name)} == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from hydrotest_acceptance.config import load_config
 from hydrotest_core.connector.folder import ConnectorFolder
@@ -43,13 +45,13 @@ TESTED_ELSEWHERE: dict[str, dict[str, str]] = {
         "connector/process_tree": "shared/tests/connector/test_process.py",
         "settings/yaml_nodes": "shared/tests/settings/test_yaml_file.py",
         "testing/contract_program": "shared/tests/testing/test_contract.py",
-        "testing/faulting_engine": "shared/tests/connector/docker/test_docker.py",
+        "testing/fake_container": "shared/tests/testing/test_engine_contract.py",
+        "testing/faulting_engine": "shared/tests/connector/test_docker.py",
     },
     "acceptance": {
         "rules/connection": HOSTILE,
         "rules/failure": HOSTILE,
         "rules/read": HOSTILE,
-        "session": PLUGIN,
         "suites/conftest": PLUGIN,
         "suites/test_basic_read": HOSTILE,
         "suites/test_connection": HOSTILE,
@@ -62,9 +64,25 @@ TESTED_ELSEWHERE: dict[str, dict[str, str]] = {
 # Tests that are about more than one module: what they are about.
 ABOUT_MORE: dict[str, dict[str, str]] = {
     "shared": {
+        "connector/test_cache_attacked.py": "the cache, with disk, clock and processes against it",
+        "connector/test_cache_secrets.py": "what a kept execution's names and files give away",
+        "connector/docker/test_endings.py": "ourselves and containers, ended at each stage",
+        "connector/docker/test_hostile_output.py": "floods and ends of containers",
+        "connector/test_endings.py": "ourselves and processes, ended at each stage",
+        "connector/test_faults.py": "any one call that fails, in runs and in the cache",
+        "connector/test_volume.py": "memory and disk of a flood, from pipe to evidence",
+        "connector/test_hostile_output.py": "floods and ends of processes, from pipe to evidence",
+        "connector/test_hostile_names.py": "names and planted links, from records to reports",
         "protocol/test_referee.py": "the published models, against all of ours",
+        "redaction/test_false_positives.py": "all of redaction, on records without secrets",
         "run/browser/test_hostile_page.py": "the report's page with hostile content",
         "run/browser/test_report_page.py": "the report's page, used by a person",
+        "test_untrusted_types.py": "what a type checker says of a missing escape",
+    },
+    "acceptance": {
+        "test_endings.py": "a run that is ended, by whatever, at whatever time",
+        "test_engine_gone.py": "a run whose engine goes away in the middle",
+        "test_hostile_text.py": "a connector that writes to harm, from its lines to the reports",
     },
 }
 
@@ -253,6 +271,112 @@ def test_all_that_is_asked_for_is_pinned():
     own = {each["project"]["name"] for each in PROJECTS.values()}
 
     assert asked - own - set(pins((ROOT / "constraints.txt").read_text())) == set()
+
+
+def unpinned(
+    roots: Iterable[str],
+    pinned: Mapping[str, str],
+    look_up: Callable[[str], tuple[str, list[str]] | None],
+) -> list[str]:
+    """Return what an environment of `roots` has otherwise than it is pinned.
+
+    Args:
+        roots: Requirements, `name[extra]>=1`.
+        pinned: Versions by name.
+        look_up: Gives an installed distribution's version and what it requires.
+    """
+    found, seen, waiting = [], set(), [Requirement(root) for root in roots]
+    while waiting:
+        need = waiting.pop()
+        name, extras = canonical(need.name), {"", *need.extras}
+        installed = look_up(name)
+        if (name, *sorted(extras)) in seen or installed is None:
+            continue
+        seen.add((name, *sorted(extras)))
+        version, needs = installed
+        if not name.startswith("hydrotest-") and pinned.get(name) != version:
+            found.append(f"{name} is {version}, pinned is {pinned.get(name)}")
+        waiting += [
+            one
+            for one in map(Requirement, needs)
+            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in extras)
+        ]
+    return sorted(set(found))
+
+
+def installed_here(name: str) -> tuple[str, list[str]] | None:
+    try:
+        found = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return found.version, found.requires or []
+
+
+def test_what_is_installed_is_what_is_pinned_down_to_the_last_need(noxfile):
+    pinned = pins((ROOT / "constraints.txt").read_text())
+    extras = [each for several in noxfile.TEST_EXTRAS.values() for each in several]
+    own = [f"{each['project']['name']}[docker,testing]" for each in PROJECTS.values()]
+    roots = [*own, *noxfile.TEST_TOOLS, *extras, *requirements_in("constraints.in")]
+
+    assert unpinned(roots, pinned, installed_here) == []
+
+
+@pytest.mark.parametrize(
+    ("pinned", "found"),
+    [
+        ({"a": "1", "b": "2", "c": "3"}, 0),
+        ({"a": "1", "b": "1", "c": "3"}, 1),
+        ({"a": "1", "b": "2"}, 1),
+        ({"a": "1"}, 2),
+    ],
+    ids=["as pinned", "another version", "a need of a need", "two"],
+)
+def test_what_is_not_as_pinned_is_found(pinned, found):
+    there = {"a": ("1", ["b[x]>=1"]), "b": ("2", ["c; extra == 'x'", "d; extra == 'y'"])}
+    there |= {"c": ("3", ["a", "gone"])}
+
+    assert len(unpinned(["a"], pinned, there.get)) == found
+
+
+def unconstrained(source: str) -> list[str]:
+    """Return the installations of a noxfile that don't go by `constraints.txt`."""
+    calls = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and (
+            ast.unparse(node.func).endswith((".install", ".conda_install"))
+            or any(ast.unparse(word) in {"'pip'", "'uv'"} for word in node.args)
+        )
+    ]
+    return [call for call in calls if "'-c', str(ROOT / 'constraints.txt')" not in call]
+
+
+def test_each_installation_goes_by_the_constraints():
+    assert unconstrained((ROOT / "noxfile.py").read_text()) == []
+    lines = [line for script in SCRIPTS for line in script.read_text().splitlines()]
+    bare = [one for one in lines if re.search(r"pip(\"|'|}|) install", one) and "$@" not in one]
+    assert [one for one in bare if "constraints.txt" not in one and not one.startswith("#")] == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "session.install('ruff')",
+        "session.run('pip', 'install', 'ruff')",
+        "session.run_install('uv', 'pip', 'install', 'ruff')",
+    ],
+)
+def test_an_installation_of_anything_is_found(call):
+    good = "session.install('-c', str(ROOT / 'constraints.txt'), *what)"
+
+    assert unconstrained(f"{good}\n{call}\n") == [call]
+
+
+def test_our_own_tests_are_watched(pytestconfig):
+    plugins = {name for name, _ in pytestconfig.pluginmanager.list_name_plugin()}
+
+    assert {"hydrotest-leaks", "hydrotest-silence"} <= plugins
 
 
 def requirements_in(name: str) -> list[str]:

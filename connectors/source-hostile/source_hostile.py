@@ -563,6 +563,17 @@ def edits_catalog(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
+def edits_catalog_by(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a function that takes the flag's argument as well."""
+
+    def hook(streams: list[dict[str, Any]], run: Run, argument: str | None) -> Any:
+        function({stream["name"]: stream for stream in streams}, streams, argument)
+        return streams
+
+    at("catalog", name=function.__name__.replace("_", "-"))(hook)
+    return function
+
+
 def edits_user(first: int = 1, *, and_all_after: bool = False, name: str | None = None) -> Any:
     """Register a function that changes one user's data: (data, run). The argument says which."""
 
@@ -769,6 +780,17 @@ def catalog_ref(named, streams):
     schema = named["countries"]["json_schema"]
     schema["definitions"] = {"text": a("string")}
     schema["properties"]["name"] = {"$ref": "#/definitions/text"}
+
+
+@edits_catalog_by
+def bomb(named, streams, argument):
+    """References that lead to two each, so that following all of them takes 2^N steps."""
+    schema = named["countries"]["json_schema"]
+    schema["definitions"] = {"level-0": a("string")}
+    for level in range(1, number(argument, 40) + 1):
+        below = {"$ref": f"#/definitions/level-{level - 1}"}
+        schema["definitions"][f"level-{level}"] = an_object({"left": below, "right": below})
+    schema["properties"]["tree"] = {"$ref": f"#/definitions/level-{level}"}
 
 
 @edits_catalog
@@ -1027,6 +1049,14 @@ def unknown_type(messages, run, argument):
 
 
 @at("messages")
+def utf_16(messages, run, argument):
+    for message, hit in watched(messages, number(argument, 1)):
+        if hit:
+            yield json.dumps(message).encode("utf-16") + b"\n"
+        yield message
+
+
+@at("messages")
 def half_a_message(messages, run, argument):
     for message, hit in watched(messages, number(argument, 1)):
         if hit:
@@ -1083,8 +1113,8 @@ def secret_in_log(messages, run, argument):
 # ---- Flags: JSON that parsers disagree about, in a user's free-form payload --------------------
 
 
-def payload_flag(name: str, chunks: Callable[[str | None], Iterator[bytes]]) -> None:
-    """Register a flag that writes raw bytes where the fourth user's payload has its value.
+def in_payload(chunks: Callable[[str | None], Iterator[bytes]]) -> Callable[..., Iterator[Any]]:
+    """Make a hook that writes raw bytes where the fourth user's payload has its value.
 
     The first three are the expected records, which another rule is about.
     """
@@ -1100,7 +1130,7 @@ def payload_flag(name: str, chunks: Callable[[str | None], Iterator[bytes]]) -> 
             yield from chunks(argument)
             yield after
 
-    at("messages", name=name)(hook)
+    return hook
 
 
 def long_text(argument: str | None) -> Iterator[bytes]:
@@ -1120,16 +1150,47 @@ def nested(argument: str | None) -> Iterator[bytes]:
     yield b"]" * depth
 
 
+def many_fields(argument: str | None) -> Iterator[bytes]:
+    """An object of so many fields."""
+    fields = (b'"field-%d": %d' % (n, n) for n in range(number(argument, 100_000)))
+    yield b"{%s}" % b", ".join(fields)
+
+
+def digits(argument: str | None) -> Iterator[bytes]:
+    """A whole number of so many digits."""
+    yield b"9" * number(argument, 5000)
+
+
 for flag_name, raw in {
     "nan": b"[NaN, Infinity, 1e400]",
+    "huge-number": b"1e400",
+    "nul": b'"a \x00 b"',
+    "separators": '"a \u2028 b \u2029 c \x85 d"'.encode(),
     "bigint": b"[18446744073709551616, 1234567890123456789012345678901234567890]",
-    "dup-keys": b'{"twice": 1, "twice": 2}',
     "bad-utf8": b'"\xff\xfe\xc3\x28"',
     "lone-surrogate": b'"\\ud800"',
 }.items():
-    payload_flag(flag_name, lambda argument, raw=raw: iter([raw]))
-payload_flag("long-line", long_text)
-payload_flag("deep", nested)
+    at("messages", name=flag_name)(in_payload(lambda argument, raw=raw: iter([raw])))
+for flag_name, raw_of in {
+    "long-line": long_text,
+    "deep": nested,
+    "many-fields": many_fields,
+    "digits": digits,
+}.items():
+    at("messages", name=flag_name)(in_payload(raw_of))
+
+
+@at("messages")
+def dup_keys(messages, run, argument):
+    """A key twice: in a user's payload, or in the answer, or in the type that the argument names."""
+    kind = argument or {"spec": "spec", "discover": "catalog"}.get(run.command)
+    if kind is None:
+        twice = b'{"twice": 1, "twice": 2}'
+        yield from in_payload(lambda _: iter([twice]))(messages, run, None)
+        return
+    for message in messages:
+        is_it = not isinstance(message, bytes) and message["type"] == kind.upper()
+        yield line(message).replace(b"{", b'{"twice": 1, "twice": 2, ', 1) if is_it else message
 
 
 @at("messages", name="bytes")
@@ -1177,11 +1238,24 @@ NAMES = [
 
 
 @at("streams")
+def many_streams(streams, run, argument):
+    for n in range(number(argument, 5000)):
+        name = f"stream-{n}"
+        streams.append(Stream(name, None, [["id"]], None, {"id": a("integer")}, one_record))
+    return streams
+
+
+def one_record(_count: int) -> Iterator[dict[str, Any]]:
+    """All that a small stream has."""
+    yield {"id": 1}
+
+
+@at("streams")
 def hostile_names(streams, run, argument):
     def records(_count: int, name: str) -> Iterator[dict[str, Any]]:
         yield from ({"id": n, name: "harmless"} for n in (1, 2))
 
-    for name in NAMES:
+    for name in loaded(argument, list) if argument else NAMES:
         properties = {"id": a("integer"), name: a("string")}
         streams.append(
             Stream(name, name, [["id"]], None, properties, lambda count, n=name: records(count, n))
@@ -1218,6 +1292,11 @@ def bom(chunks, run, argument):
 @at("output")
 def crlf(chunks, run, argument):
     return (chunk.replace(b"\n", b"\r\n") for chunk in chunks)
+
+
+@at("output")
+def mixed_ends(chunks, run, argument):
+    return (chunk.replace(b"\n", (b"\n", b"\r\n")[n % 2]) for n, chunk in enumerate(chunks))
 
 
 @at("output")
@@ -1263,6 +1342,64 @@ def secret_in_stderr(thing, run, argument):
 @at("start")
 def after_close(thing, run, argument):
     os.close(2)
+
+
+# ---- Flags: what it does on the network --------------------------------------------------------
+
+NOBODY = "192.0.2.1:443"  # Kept free for documents, RFC 5737.
+PATIENCE_S = 2
+
+
+def attempt(what: str, connect: Callable[[], None]) -> dict[str, Any]:
+    """Try to reach somebody, and tell in a log message what came of it."""
+    try:
+        connect()
+    except OSError as problem:
+        return log(f"{what}: failed, {problem}")
+    return log(f"{what}: made")
+
+
+def address(argument: str | None) -> tuple[str, int]:
+    """Read `host:port`."""
+    host, _, port = (argument or NOBODY).rpartition(":")
+    return host, number(port, 443)
+
+
+@at("messages")
+def direct_connect(messages, run, argument):
+    """Go to a host straight, whatever proxy the variables name."""
+    import socket  # Here, as below: two hundred starts in a test would pay for it.
+
+    host = address(argument)
+
+    def connect() -> None:
+        socket.create_connection(host, PATIENCE_S).close()
+
+    yield attempt(f"Direct connection to {host[0]}:{host[1]}", connect)
+    yield from messages
+
+
+@at("messages")
+def pin_tls(messages, run, argument):
+    """Trust no certificate, as who has pinned another one does; by the proxy where there is one."""
+    import http.client
+    import ssl
+    import urllib.parse
+
+    host, port = address(argument)
+    proxy = urllib.parse.urlsplit(os.environ.get("HTTPS_PROXY", ""))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    def connect() -> None:
+        first = (proxy.hostname, proxy.port or 80) if proxy.hostname else (host, port)
+        client = http.client.HTTPSConnection(*first, timeout=PATIENCE_S, context=context)
+        if proxy.hostname:
+            client.set_tunnel(host, port)
+        client.connect()
+        client.close()
+
+    yield attempt(f"TLS to {host}:{port}", connect)
+    yield from messages
 
 
 # ---- Flags: how it behaves as a process, and how it ends ---------------------------------------
@@ -1315,6 +1452,22 @@ def crash(messages, run, argument):
         yield message
         if hit:
             raise RuntimeError("nobody thought of this")
+
+
+@at("messages")
+def sigkill(messages, run, argument):
+    for message, hit in watched(messages, number(argument, 3)):
+        yield message
+        if hit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@at("messages")
+def hang(messages, run, argument):
+    for message, hit in watched(messages, number(argument, 3)):
+        yield message
+        while hit:
+            signal.pause()
 
 
 @at("messages")

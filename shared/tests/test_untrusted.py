@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import unicodedata
 import xml.etree.ElementTree as ET
@@ -11,15 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hydrotest_core.testing.payloads import BY_KIND, PAYLOADS, raw_controls, runner_commands
 from hydrotest_core.untrusted import (
     Untrusted,
+    as_it_came,
     for_annotation,
     for_csv,
     for_html,
+    for_json,
     for_markdown,
     for_terminal,
     for_xml,
+    lines_of,
     shortened,
+    unbroken,
 )
 
 ANYTHING = st.text(
@@ -86,13 +92,50 @@ def test_multiline_keeps_line_feeds_and_tabs_and_nothing_more():
         ("  ::stop-commands::x", r"  \x3a:stop-commands::x"),
         ("ok\n::set-output name=a::b", "ok\n\\x3a:set-output name=a::b"),
         ("a ##[error]x ##[error]y", r"a #\x23[error]x #\x23[error]y"),
+        ("##vso[x]1 ##teamcity[y]", r"#\x23vso[x]1 #\x23teamcity[y]"),
+        ("words ::error::x", r"words \x3a:error::x"),
         ("std::string", "std::string"),
         ("# [x]", "# [x]"),
     ],
-    ids=["at-the-begin", "indented", "on-the-second-line", "old-form-twice", "inside", "heading"],
+    ids=[
+        "at-the-begin",
+        "indented",
+        "on-the-second-line",
+        "old-form-twice",
+        "other-runners",
+        "where-a-line-may-be-broken",
+        "inside",
+        "heading",
+    ],
 )
 def test_a_command_to_a_runner_is_broken_up(text, shown):
     assert for_terminal(text, multiline=True) == shown
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_no_form_of_a_payload_acts_on_who_sees_it(form):
+    assert [
+        text for text in PAYLOADS if raw_controls(form(text)) or len(form(text)) < len(text)
+    ] == []
+
+
+@pytest.mark.parametrize("form", [for_terminal, for_annotation], ids=lambda form: form.__name__)
+def test_no_payload_is_a_command_to_a_runner(form):
+    assert [text for text in PAYLOADS if runner_commands(form(text, multiline=True))] == []
+
+
+def test_no_payload_is_a_formula_in_a_csv_cell():
+    cells = [for_csv(text) for text in BY_KIND["formulas"]]
+
+    assert [cell for cell in cells if not cell.startswith(("'", "\\"))] == []
+
+
+def test_no_payload_breaks_out_of_a_cell_or_a_code_span_of_markdown():
+    shown = [for_markdown(text, multiline=True) for text in PAYLOADS]
+
+    assert [
+        text for text in shown if re.search(r"(?<!\\)(\\\\)*[|`<>]", text.replace("<br>", ""))
+    ] == []
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
@@ -214,7 +257,7 @@ def test_xml_text_is_accepted_and_read_back(text, multiline):
     assert (read.text or "") == html.unescape(for_html(text, multiline=multiline))
 
 
-@pytest.mark.parametrize("char", "=+-@")
+@pytest.mark.parametrize("char", "=+-@\uff1d")
 def test_a_formula_is_no_formula_in_a_csv_cell(char):
     assert for_csv(f"{char}cmd|x!A0") == f"'{char}cmd|x!A0"
     assert for_csv(f" {char}1") == f"' {char}1"
@@ -273,10 +316,41 @@ def test_the_methods_give_what_the_functions_give(text):
     untrusted = Untrusted(text)
 
     assert untrusted.raw == text
+    assert untrusted.for_csv() == for_csv(text)
     for multiline in (True, False):
         for form in MULTILINE_FORMS:
             method = getattr(untrusted, form.__name__)
             assert method(multiline=multiline) == form(text, multiline=multiline)
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [("a\x1b", "a\x1b"), (Untrusted("a\x1b"), "a\x1b"), (b"a\xff\x1b", "a\\xff\x1b")],
+    ids=["str", "untrusted", "bytes"],
+)
+def test_text_of_any_kind_comes_out_as_it_came_and_is_shown_escaped(text, raw):
+    assert as_it_came(text) == raw
+    assert for_terminal(text) == raw.replace("\x1b", "\\x1b")
+
+
+def test_lines_and_one_line_of_untrusted_text():
+    assert lines_of(Untrusted("a\r\n\x1bb")) == ["a", "\x1bb"]
+    assert unbroken(" a\n\n\tb  c ") == "a b c"
+
+
+@settings(deadline=None)
+@given(st.recursive(ANYTHING, lambda inner: st.lists(inner) | st.dictionaries(ANYTHING, inner)))
+def test_json_keeps_its_meaning_and_hides_nothing(value):
+    data = re.sub(r"\\ud[89a-f]..", "", json.dumps(value)).encode()  # Halves of characters.
+
+    shown = for_json(json.dumps(json.loads(data), ensure_ascii=False).encode())
+
+    assert json.loads(shown) == json.loads(data)
+    assert not any(is_invisible(char) for char in shown.decode() if char not in "\n\t")
+
+
+def test_a_rare_character_takes_two_escapes_in_json():
+    assert for_json('["\U000e0041\u202e"]'.encode()) == rb'["\udb40\udc41\u202e"]'
 
 
 def test_shortened_untrusted_text_stays_untrusted():

@@ -10,9 +10,10 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import pytest
 
@@ -170,6 +171,14 @@ EFFECTS: dict[str, Effect] = {
     "pk-is-object": in_catalog(lambda s: s["users"]["source_defined_primary_key"] == [["address"]]),
     "pk-not-declared": in_catalog(lambda s: "source_defined_primary_key" not in s["countries"]),
     "catalog-ref": in_catalog(lambda s: '"$ref"' in json.dumps(s)),
+    "bomb:3": in_catalog(
+        lambda s: (
+            json.dumps(s["countries"]["json_schema"]).count('{"$ref": "#/definitions/level-0"}')
+            == 2
+            and "level-3" in s["countries"]["json_schema"]["definitions"]
+        )
+    ),
+    "many-streams:70": in_catalog(lambda s: len(s) == 73),
     "catalog-forbidden-keyword": in_catalog(lambda s: '"allOf"' in json.dumps(s)),
     "catalog-additional-properties-false": in_catalog(
         lambda s: s["countries"]["json_schema"]["additionalProperties"] is False
@@ -245,6 +254,7 @@ EFFECTS: dict[str, Effect] = {
     "bad-line:3": a_line_before_record(3, rb'"id": 1$'),
     "noise-line:2": a_line_before_record(2, rb"^Downloading"),
     "unknown-type:2": a_line_before_record(2, rb"METRIC"),
+    "utf-16:2": a_line_before_record(2, rb"^\xff\xfe\{\x00"),
     "half-a-message:2": a_line_before_record(2, rb'"record": \{"data"'),
     "undeclared-stream": Effect(
         lambda s, p: len(s.records("ghosts")) == 1 and s.code == 0 and not s.statuses("ghosts")
@@ -268,11 +278,29 @@ EFFECTS: dict[str, Effect] = {
     "crlf": Effect(
         lambda s, p: s.stdout.count(b"}\r\n") == s.stdout.count(b"\n") == len(p.messages)
     ),
+    "mixed-ends": Effect(
+        lambda s, p: unchanged(s, p) and s.stdout.count(b"\r\n") == len(p.messages) // 2
+    ),
     "no-newline": Effect(lambda s, p: s.stdout.endswith(b"}") and unchanged(s, p)),
     "bad-utf8": payload(b'"\xff\xfe\xc3\x28"'),
     "lone-surrogate": payload(b'"\\ud800"'),
     "nan": payload(b"[NaN, Infinity, 1e400]"),
+    "huge-number": payload(b"1e400"),
+    "digits:70": payload(b"9" * 70),
+    "nul": payload(b'"a \x00 b"'),
+    "separators": payload('"a \u2028 b \u2029 c \x85 d"'.encode()),
+    "many-fields:2": payload(b'{"field-0": 0, "field-1": 1}'),
     "dup-keys": payload(b'{"twice": 1, "twice": 2}'),
+    "dup-keys:state": Effect(
+        lambda s, p: s.stdout.count(b'{"twice": 1, "twice": 2, "type": "STATE"') == 9
+    ),
+    "dup-keys@spec": Effect(
+        lambda s, p: s.stdout.startswith(b'{"twice": 1, "twice": 2, "type": "SPEC"'), "spec"
+    ),
+    "dup-keys@discover": Effect(
+        lambda s, p: s.stdout.startswith(b'{"twice": 1, "twice": 2, "type": "CATALOG"'),
+        "discover",
+    ),
     "bigint": payload(b"[18446744073709551616, 1234567890123456789012345678901234567890]"),
     "deep:2000": payload(b"[" * 2000 + b"]" * 2000),
     "long-line:200000": payload(b'"%s"' % (b"x" * 200_000)),
@@ -310,6 +338,7 @@ EFFECTS: dict[str, Effect] = {
             and not s.errors
         )
     ),
+    "sigkill": Effect(lambda s, p: s.code == -signal.SIGKILL and len(s.records("users")) == 3),
     "segv": Effect(lambda s, p: s.code == -signal.SIGSEGV and len(s.records("users")) == 3),
 }
 #: Shown by tests of their own, below.
@@ -319,7 +348,10 @@ PROCESS_FLAGS = {
     "ignore-term",
     "fork",
     "setsid",
+    "hang",
     "oom",
+    "direct-connect",
+    "pin-tls",
     "interleave",
     "slow-drip",
     "no-trace-on-failure",
@@ -330,6 +362,12 @@ PROCESS_FLAGS = {
 def plain_runs() -> dict[str, Any]:
     """What is said without flags: run once for all flags of this worker."""
     return {}
+
+
+@pytest.fixture
+def plain_read(hostile, hostile_catalog) -> Any:
+    """A read without flags."""
+    return hostile.run("read", config=CONFIG, catalog=hostile_catalog)
 
 
 @pytest.mark.parametrize("flag", EFFECTS)
@@ -409,6 +447,82 @@ def started(hostile, hostile_catalog) -> Iterator[Callable[[str], Started]]:
     for process in processes:
         process.kill()
         process.communicate()
+
+
+def test_it_hangs_in_the_middle_until_it_is_told(hostile, hostile_catalog) -> None:
+    process = subprocess.Popen(
+        hostile.command("read", config={**CONFIG, "flags": ["hang"]}, catalog=hostile_catalog),
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline() for _ in range(6)]
+        assert b'"id": 3' in lines[-1]
+        assert is_open(process)
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.communicate()
+
+    assert process.returncode == -signal.SIGTERM
+
+
+class Listener:
+    """A port of this machine that counts who connects, and says nothing."""
+
+    def __enter__(self) -> Self:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.settimeout(30)
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self.heard: list[bytes] = []
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+        return self
+
+    def _listen(self) -> None:
+        connection, _ = self._socket.accept()
+        with connection:
+            self.heard.append(connection.recv(65_536))
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._socket.close()
+
+
+def test_a_direct_connection_passes_the_proxy_by(hostile, hostile_catalog, plain_read) -> None:
+    with Listener() as there:
+        config = {**CONFIG, "flags": [f"direct-connect:{there.address}"]}
+        nobody = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+        said = hostile.run("read", env=nobody, config=config, catalog=hostile_catalog)
+
+    assert said.of("LOG")[0]["message"] == f"Direct connection to {there.address}: made"
+    assert there.heard == [b""]
+    assert unchanged(said, plain_read)
+
+
+@pytest.mark.parametrize("has_proxy", [False, True], ids=["straight", "by the proxy"])
+def test_who_pins_certificates_begins_tls_and_fails(
+    hostile, hostile_catalog, plain_read, has_proxy
+) -> None:
+    with Listener() as there:
+        host = "api.example:443" if has_proxy else there.address
+        env = {"HTTPS_PROXY": f"http://{there.address}" if has_proxy else ""}
+        config = {**CONFIG, "flags": [f"pin-tls:{host}"]}
+        said = hostile.run("read", env=env, config=config, catalog=hostile_catalog)
+
+    assert said.of("LOG")[0]["message"].startswith(f"TLS to {host}: failed")
+    first = b"CONNECT api.example:443" if has_proxy else b"\x16\x03"
+    assert there.heard[0].startswith(first)
+    assert unchanged(said, plain_read)
+
+
+def test_names_can_come_from_a_file(hostile, tmp_path) -> None:
+    path = tmp_path / "names.json"
+    path.write_text(json.dumps(["one", "\x00"]))
+    said = hostile.run("discover", config={**CONFIG, "flags": [f"hostile-names:{path}"]})
+
+    assert {*said.streams} == {"users", "orders", "countries", "one", "\x00"}
 
 
 def is_open(process: subprocess.Popen[bytes]) -> bool:
@@ -518,6 +632,6 @@ def test_the_readme_has_a_row_for_each_flag_and_no_other(connectors, flags_of_th
 
 
 def test_each_flag_is_shown(flags_of_the_program) -> None:
-    shown = {re.sub(r"^exit-\d+$", "exit-N", flag.partition(":")[0]) for flag in EFFECTS}
+    shown = {re.sub(r"^exit-\d+$", "exit-N", re.split("[:@]", flag)[0]) for flag in EFFECTS}
 
     assert shown | PROCESS_FLAGS == flags_of_the_program

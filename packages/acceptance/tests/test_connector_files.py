@@ -175,6 +175,13 @@ class TestConfig:
 
         assert files.config("config.json") == {"n": 0}
 
+    def test_a_link_in_the_place_of_their_folder_leads_to_none(self, files, write, tmp_path):
+        write("config.json", {"n": 0})
+        write("elsewhere/config|1.json", {"n": 1})
+        (tmp_path / "updated_configurations").symlink_to(tmp_path / "elsewhere")
+
+        assert files.config("config.json") == {"n": 0}
+
     def test_an_update_that_is_broken_is_named(self, files, write):
         write("config.json", {})
         write("updated_configurations/config|1.json", "{")

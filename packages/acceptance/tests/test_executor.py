@@ -12,7 +12,7 @@ from hydrotest_core.errors import InfrastructureError
 from hydrotest_core.protocol import MessageType
 from hydrotest_core.redaction import SecretDict
 from hydrotest_core.run.directory import RunDirectory
-from hydrotest_core.run.findings import Finding, Judgement, Rule
+from hydrotest_core.run.findings import Finding, Judgement, Rule, Severity
 from hydrotest_core.testing import (
     Script,
     ScriptedRunner,
@@ -71,6 +71,12 @@ def last(executor):
 
 
 class TestCommands:
+    def test_each_is_told_how_much_it_may_say(self, executor_of):
+        executor = executor_of(max_output_bytes=5_000)
+        executor.spec()
+
+        assert last(executor).max_output_bytes == 5_000
+
     def test_spec_takes_no_config_and_no_network(self, executor_of):
         executor = executor_of()
 
@@ -263,6 +269,34 @@ class TestSecrets:
         assert b"ultramarine" not in kept(executor)
         assert b"secret:colour" in kept(executor)
 
+    def test_that_the_connector_sends_itself_are_kept_nowhere_in_later_commands_too(
+        self, executor_of
+    ):
+        update = {"config": {"colour": "vermilion-of-the-update"}}
+        body = {"type": "CONNECTOR_CONFIG", "emitted_at": 1, "connectorConfig": update}
+        scripts = {
+            **SAYS,
+            Command.CHECK: Script([{"type": "CONTROL", "control": body}]),
+            Command.DISCOVER: Script([a_log("vermilion-of-the-update")]),
+        }
+        executor = executor_of(scripts)
+
+        executor.check(CONFIG)
+        executor.discover(CONFIG)
+
+        assert b"vermilion" not in kept(executor)
+        assert kept(executor).count(b"secret:colour.2") >= 2
+
+    def test_that_are_too_short_to_look_for_are_named_in_the_manifest(self, executor_of):
+        executor = executor_of(environment={"PIN": "1234"})
+
+        manifest = executor.check(SecretDict(CONFIG, api_key="abc")).evidence.manifest
+
+        assert manifest.unsearched_secrets == {
+            "api_key": "shorter than 6 characters",
+            "environment.PIN": "shorter than 6 characters",
+        }
+
     def test_of_the_variables_are_kept_nowhere_even_without_a_config(self, executor_of):
         scripts = {**SAYS, Command.SPEC: Script([MARKED, a_log("k3y-of-the-variable")])}
         executor = executor_of(scripts, environment={"API_KEY": "k3y-of-the-variable", "A": "b"})
@@ -324,3 +358,82 @@ class TestSecrets:
         assert "value-of-it" not in executor.redactor(SecretDict(token="value-of-it")).redact_text(
             "value-of-it"
         )
+
+
+class ByProfile:
+    """A Docker runner that isn't one: what it says depends on the profile it is asked for."""
+
+    name = "docker"
+
+    def __init__(self, **scripts):
+        self.runners = {
+            profile: ScriptedRunner({**SAYS, Command.CHECK: script})
+            for profile, script in scripts.items()
+        }
+        self.profiles = []
+
+    def run(self, inputs):
+        self.profiles.append((inputs.command, inputs.isolation))
+        return self.runners[inputs.isolation].run(inputs)
+
+
+class TestSecondLook:
+    REFUSED = Script(stderr="PermissionError: Permission denied", exit_code=1)
+
+    @pytest.fixture
+    def look(self, tmp_path):
+        """Return a function that blames a check for a failure and gives what is said of it."""
+
+        def blame(runner, isolation="strict", *, severity=Severity.ERROR):
+            home = tmp_path / "home"
+            run = RunDirectory.create(home)
+            executor = Executor(
+                connector=ConnectorUnderTest(name="source-x", version="dev", identity="sha256:1"),
+                cache=ExecutionCache(home, runner, session="s", accept_since_ms=0),
+                run=run,
+                session_key=b"k" * 32,
+                isolation=isolation,
+            )
+            executor.begin_test(60)
+            check = executor.check(CONFIG)
+            finding = Finding(rule=RULE, expected="this", got="that", severity=severity)
+            judged = check.seen([Judgement(rule=RULE, findings=(finding,), checked=1)])
+            return [
+                (one.rule.code, one.findings[0].execution == check.cached.directory.name)
+                for one in executor.second_look(judged)
+            ]
+
+        return blame
+
+    def test_what_works_with_more_is_told_with_where_it_failed(self, look):
+        runner = ByProfile(
+            strict=self.REFUSED, writable=self.REFUSED, relaxed=Script([a_connection_status()])
+        )
+
+        assert look(runner) == [("HT-ISO-001", True)]
+        checks = [profile for command, profile in runner.profiles if command is Command.CHECK]
+        assert checks == ["strict", "writable", "relaxed"]
+
+    def test_who_relaxed_by_wish_is_told_nothing(self, look):
+        runner = ByProfile(relaxed=self.REFUSED, writable=Script([a_connection_status()]))
+
+        assert look(runner, "relaxed") == []
+
+    def test_an_execution_that_nobody_blames_is_not_looked_at(self, look):
+        runner = ByProfile(strict=self.REFUSED, writable=Script([a_connection_status()]))
+
+        assert look(runner, severity=Severity.WARNING) == []
+        assert {profile for _, profile in runner.profiles} == {"strict"}
+
+    def test_a_program_of_this_machine_has_no_profiles(self, look):
+        assert look(ScriptedRunner({**SAYS, Command.CHECK: self.REFUSED})) == []
+
+    def test_an_engine_that_fails_meanwhile_costs_the_explanation_only(self, look):
+        class Failing(ByProfile):
+            def run(self, inputs):
+                if inputs.isolation != "strict":
+                    message = "No Docker engine answers."
+                    raise InfrastructureError(message)
+                return super().run(inputs)
+
+        assert look(Failing(strict=self.REFUSED)) == []

@@ -205,3 +205,23 @@ class TestCollection:
         judge(PASSED)
 
         assert repr(judge) == "<Judge passed 1 judgements>"
+
+
+def test_a_test_that_is_about_to_fail_is_looked_at_again():
+    asked = []
+
+    def look(judgements):
+        asked.append([one.rule.code for one in judgements])
+        return [judgement("HT-A-009", finding("HT-A-009"))]
+
+    judge = Judge(look)
+    judge(PASSED, WARNED)
+    assert asked == []
+
+    assert outcome_of(judge, FAILED) is Outcome.FAILED
+    assert asked == [["HT-A-001", "HT-A-003", "HT-A-002"]]
+    assert judge.rules == ("HT-A-009", "HT-A-001", "HT-A-003", "HT-A-002")
+
+
+def test_a_second_look_takes_no_failure_back():
+    assert outcome_of(Judge(lambda _: [PASSED]), FAILED) is Outcome.FAILED

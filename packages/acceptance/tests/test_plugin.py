@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +46,22 @@ def test_the_tests_have_cats_ids(run):
     assert "source-tiny::TestSpec::test_enum_usage[inputs0]" in result.text
     assert "source-tiny::TestConnection::test_check[inputs0]" in result.text
     assert result.report is None
+
+
+def test_a_connector_that_says_more_than_may_be_kept_is_found(run):
+    result = run("--max-output", "60", "-k", "TestSpec")
+
+    assert result.exit_code == 1, result.text
+    assert "HT-RUN-009" in result.text
+    assert "at most 60 bytes" in result.text
+
+
+@pytest.mark.parametrize("size", ["much", "0", "5 apples", "-1"])
+def test_a_limit_that_is_no_size_is_wrong_usage(run, size):
+    result = run(f"--max-output={size}")
+
+    assert result.exit_code == 4
+    assert "is no size: write it as 500MB or 20GB" in result.text
 
 
 def test_without_the_option_the_plugin_does_nothing(tmp_path):
@@ -431,3 +449,65 @@ def test_whatever_ends_us_nothing_of_the_connector_is_left(
         if running.poll() is None:
             running.kill()
             running.wait()
+
+
+LOOK_AROUND = """\
+import pathlib, sys
+def test_mine(request):
+    config = request.config
+    print("SEEN", sorted(name for name in sys.modules if name.split(".")[0] in
+        {"hydrotest_core", "msgspec", "docker", "yaml", "jinja2", "filelock"}))
+    print("SEEN", [item.nodeid for item in request.session.items])
+    print("SEEN", config.getini("markers"))
+    print("SEEN", sorted(p.name for p in pathlib.Path().rglob("*") if "__pycache__" not in str(p)))
+    print("SEEN", sorted(name for name, _ in config.pluginmanager.list_name_plugin()
+        if "hydrotest" in name and name != "hydrotest_acceptance.plugin"))
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--collect-only",), ("--markers",), ("--fixtures",), ("-n", "1")],
+    ids=["", "collect", "markers", "fixtures", "n1"],
+)
+def test_whoever_has_the_plugin_and_asks_for_nothing_sees_nothing_of_it(tmp_path, options):
+    (tmp_path / "test_mine.py").write_text(LOOK_AROUND)
+
+    def seen(*more):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-rP", "-c", os.devnull),
+                *("--rootdir", ".", "-p", "no:cacheprovider", *more, *options, "test_mine.py"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        # How long it took is all that may differ.
+        lines = [re.sub(r" in [0-9.]+s", "", line) for line in done.stdout.splitlines()]
+        return done.returncode, lines, sorted(path.name for path in tmp_path.iterdir())
+
+    with_it, without_it = seen("-p", "hydrotest_acceptance.plugin"), seen()
+    assert with_it == without_it
+    assert with_it[0] == 0
+
+
+def test_plugins_of_others_are_listed_in_the_report(run):
+    result = run("-k", "TestConnection")
+
+    version = importlib.metadata.version
+    assert f"pytest-timeout {version('pytest-timeout')}" in result.report["plugins"]
+    assert f"pytest-xdist {version('pytest-xdist')}" in result.report["plugins"]
+    assert not [name for name in result.report["plugins"] if name.startswith("hydrotest")]
+    assert f"pytest-timeout {version('pytest-timeout')}" in result.text
+
+
+def test_a_local_program_is_said_once_to_be_kept_from_nothing(run):
+    result = run("-k", "TestConnection or TestSpec")
+
+    assert result.report["isolation"].startswith("process: ")
+    assert (
+        "the network and this user's files are not out of its reach" in (result.report["isolation"])
+    )
+    assert " ".join(result.text.split()).count("are not out of its reach") == 1

@@ -13,6 +13,7 @@ from hydrotest_acceptance.suites.test_basic_read import TestBasicRead as BasicRe
 from hydrotest_acceptance.verdicts import attach, carried, rerun_command
 from hydrotest_core.errors import EngineUnavailable, InfrastructureError, UsageError
 from hydrotest_core.run.findings import Finding, Judgement, Outcome, Rule, Severity, Where
+from hydrotest_core.untrusted import as_it_came
 
 RULE = Rule(code="HT-A-001", title="a title", why="why", source="house rule")
 ERROR = Finding(rule=RULE, where=Where(stream="users"), expected="this", got="that")
@@ -264,7 +265,7 @@ class TestCarried:
         assert verdict.outcome is Outcome.FAILED
         assert verdict.reason == "boom"
         assert verdict.duration_s == 0.5
-        assert verdict.rerun.startswith("nox -s acceptance -- source-x -k ")
+        assert as_it_came(verdict.rerun).startswith("nox -s acceptance -- source-x -k ")
 
     def test_a_failure_without_words_says_when(self):
         verdict = carried(self.report(longrepr=None))
@@ -326,6 +327,12 @@ class TestRerunCommand:
         options = Options(folder="x", runner="docker", version="1.2.0", home="/h")
 
         assert "--runner docker --connector-version 1.2.0 -k" in rerun_command(NODEID, options)
+
+    def test_keeps_an_isolation_that_was_asked_for(self, monkeypatch):
+        monkeypatch.delenv("HYDROTEST_RERUN", raising=False)
+        options = Options(folder="x", runner="docker", version=None, home="/h", isolation="relaxed")
+
+        assert "--runner docker --isolation relaxed -k" in rerun_command(NODEID, options)
 
     def test_is_nothing_where_nobody_knows_it(self, monkeypatch):
         monkeypatch.delenv("HYDROTEST_RERUN", raising=False)

@@ -3,7 +3,8 @@
 A run directory holds a connector's data and, by mistake of the connector, maybe
 its secrets: folders are 0700 and files 0600 whatever the umask says. All
 functions raise `OSError`, with the path in it, where the disk or a planted link
-is in the way; the caller knows what the failure means.
+is in the way; the caller knows what the failure means, and
+`hydrotest_core.disk.disk_error` says it to a person.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from hydrotest_core.disk import NO_ROOM, NoRoomError
+
 if TYPE_CHECKING:
     from io import BufferedWriter
 
-__all__ = ["atomic_write", "make_private_dir", "open_private", "path_slug"]
+__all__ = ["atomic_write", "make_private_dir", "open_private", "path_slug", "sync_folder"]
 
 _FILE_MODE = 0o600
 _DIR_MODE = 0o700
@@ -99,25 +102,44 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
     A link at `path` is replaced, never followed.
 
     Raises:
+        NoRoomError: The disk is full; it says how much was to be written.
         OSError: What the system says.
     """
     target = Path(path)
-    descriptor, beside = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, _FILE_MODE)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        Path(beside).replace(target)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        descriptor, beside = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
+        try:
+            try:
+                os.fchmod(descriptor, _FILE_MODE)
+                _write_all(descriptor, data)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(beside, target)  # noqa: PTH105 - the one call, seen as such by the tests
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+        sync_folder(target.parent)
+    except OSError as exc:
+        if exc.errno in NO_ROOM:
+            raise NoRoomError(exc, target, len(data)) from exc
+        exc.filename = os.fspath(target)
         raise
-    _sync_folder(target.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, where the file system can."""
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        # Nearly full, it takes a part; the next call says what is the matter.
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Make a rename in `folder` survive a power cut, where the file system can.
+
+    Raises:
+        OSError: The folder can't be opened.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # Some file systems don't sync folders and say EINVAL; the content is safe there.

@@ -4,6 +4,11 @@ A stream name, a record's value or a log line may hold terminal escapes, markup,
 characters that reorder what a reader sees. Here they become visible text, `\x1b` or
 `\u202e`, once, at the edge where a connector's words are shown to people. With
 `multiline=True` line feeds and tabs stay.
+
+A field or an argument that may hold such text has the type `UntrustedText`. Any `str` may be
+put there; out of it comes one only by the functions and methods `for_…` of the place where it
+is shown, and by `as_it_came`. The type checker finds who forgets: whatever wants a `str` refuses it,
+and so do f-strings, `format`, `%`, `+` and `join`.
 """
 
 from __future__ import annotations
@@ -11,18 +16,24 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 from hydrotest_core.sealed import path_slug
 
 __all__ = [
     "Untrusted",
+    "UntrustedText",
+    "as_it_came",
     "for_annotation",
     "for_csv",
     "for_html",
+    "for_json",
     "for_markdown",
     "for_terminal",
     "for_xml",
+    "lines_of",
     "shortened",
+    "unbroken",
 ]
 
 # What does something to a reader's view instead of being seen, in the order of the
@@ -37,13 +48,16 @@ _UNSAFE = (
     "\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff"
 )
 _LINE = re.compile(f"[{_UNSAFE}]")
-_LINES = re.compile(rf"(?![\t\n])[{_UNSAFE}]")
+_OUTSIDE_LINES = re.compile(rf"(?![\t\n])[{_UNSAFE}]")
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
-# Lines on which GitHub's runner acts wherever they come from.
-_RUNNER_COMMAND = re.compile(r"^(\s*):(?=:)|(?<=#)#(?=\[)", re.MULTILINE)
+# What a CI runner acts on wherever it comes from: `::error::` at the start of a line, and any
+# word may be put there by who breaks lines; `##[error]`, `##vso[…]`, `##teamcity[…]` anywhere.
+_BRACKETED = re.compile(r"(?<=#)#(?=\w*\[)")
+_RUNNER_COMMAND = re.compile(rf"(?<!\S):(?=:)|{_BRACKETED.pattern}")
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+\-.!|~:$^=]")
-_FORMULA = ("=", "+", "-", "@")
+# The wide forms too: spreadsheets of East Asia take them for the narrow ones.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,6 +102,10 @@ class Untrusted:
         """Return the text for XML 1.0, between tags or in a quoted attribute."""
         return for_xml(self.raw, multiline=multiline)
 
+    def for_csv(self) -> str:
+        """Return the text for a CSV cell."""
+        return for_csv(self.raw)
+
     def for_path(self) -> str:
         """Return a part of a path; see `hydrotest_core.sealed.path_slug`."""
         return path_slug(self.raw)
@@ -97,24 +115,50 @@ class Untrusted:
         return Untrusted(shortened(self.raw, length))
 
 
-def for_terminal(text: str, *, multiline: bool = False) -> str:
+if TYPE_CHECKING:
+    # Wider than `str`, so nothing that wants one takes it. `bytes` are in it because they are
+    # what a type checker refuses in f-strings (mypy: str-bytes-safe).
+    UntrustedText: TypeAlias = str | bytes | Untrusted
+else:
+    # While the program runs it is plain text: nothing to wrap where a million records are
+    # judged, and in a file it is text as it came.
+    UntrustedText: TypeAlias = str
+
+
+def as_it_came(text: UntrustedText) -> str:
+    """Return the text as it came, for judging and comparing, never for showing."""
+    if isinstance(text, Untrusted):
+        return text.raw
+    return text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
+
+
+def lines_of(text: UntrustedText) -> list[UntrustedText]:
+    """Return the lines of a text, without their ends."""
+    return [*as_it_came(text).splitlines()]
+
+
+def unbroken(text: UntrustedText) -> UntrustedText:
+    """Return the text on one line, runs of white space as one blank."""
+    return " ".join(as_it_came(text).split())
+
+
+def for_terminal(text: UntrustedText, *, multiline: bool = False) -> str:
     """Return `text` for a terminal or a plain log.
 
-    A line that a CI runner would take for a command (`::error`, `##[error]`) is
+    A word that a CI runner would take for a command (`::error`, `##[error]`) is
     broken up visibly.
     """
     return _RUNNER_COMMAND.sub(
-        lambda match: f"{match[1] or ''}\\x{ord(match[0][-1]):02x}",
-        _visible(text, multiline=multiline),
+        lambda match: f"\\x{ord(match[0]):02x}", _visible(text, multiline=multiline)
     )
 
 
-def for_html(text: str, *, multiline: bool = False) -> str:
+def for_html(text: UntrustedText, *, multiline: bool = False) -> str:
     """Return `text` for HTML, between tags or in a quoted attribute, never in a link."""
     return html.escape(_visible(text, multiline=multiline), quote=True).replace("`", "&#96;")
 
 
-def for_markdown(text: str, *, multiline: bool = False) -> str:
+def for_markdown(text: UntrustedText, *, multiline: bool = False) -> str:
     """Return `text` for a line or a table cell of Markdown; line feeds become `<br>`.
 
     All that Markdown, its tables, links and maths read as syntax is escaped, HTML
@@ -125,7 +169,9 @@ def for_markdown(text: str, *, multiline: bool = False) -> str:
     return escaped.replace("\n", "<br>")
 
 
-def for_annotation(text: str, *, multiline: bool = False, is_property: bool = False) -> str:
+def for_annotation(
+    text: UntrustedText, *, multiline: bool = False, is_property: bool = False
+) -> str:
     """Return `text` for a GitHub workflow command: `::error title=PROPERTY::MESSAGE`.
 
     Args:
@@ -139,10 +185,10 @@ def for_annotation(text: str, *, multiline: bool = False, is_property: bool = Fa
     if is_property:
         return escaped.replace(":", "%3A").replace(",", "%2C")
     # The runner doesn't decode `%3A` in a message.
-    return escaped.replace("::", ":\\x3a").replace("##[", "#\\x23[")
+    return _BRACKETED.sub(r"\\x23", escaped.replace("::", ":\\x3a"))
 
 
-def for_xml(text: str, *, multiline: bool = False) -> str:
+def for_xml(text: UntrustedText, *, multiline: bool = False) -> str:
     """Return `text` for XML 1.0, between tags or in a quoted attribute.
 
     For a library that escapes by itself (`xml.etree`) give `for_terminal`, whose
@@ -151,22 +197,48 @@ def for_xml(text: str, *, multiline: bool = False) -> str:
     return html.escape(_visible(text, multiline=multiline), quote=True)
 
 
-def for_csv(text: str) -> str:
+def for_json(data: bytes) -> bytes:
+    r"""Return a JSON file of the same meaning that can be looked at with any program.
+
+    Whatever acts on a reader's view stands as an escape, `\u202e`.
+
+    Args:
+        data: JSON in UTF-8, on as many lines as it likes.
+    """
+    return _OUTSIDE_LINES.sub(_json_escape, data.decode()).encode()
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    # In UTF-16, for JSON's escapes have four digits: a rare character takes two.
+    units = match[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+def for_csv(text: UntrustedText) -> str:
     """Return `text` for a CSV cell that a spreadsheet won't run as a formula."""
     visible = _visible(text, multiline=False)
     return f"'{visible}" if visible.lstrip().startswith(_FORMULA) else visible
 
 
-def shortened(text: str, length: int) -> str:
+@overload
+def shortened(text: str, length: int) -> str: ...
+
+
+@overload
+def shortened(text: UntrustedText, length: int) -> UntrustedText: ...
+
+
+def shortened(text: UntrustedText, length: int) -> UntrustedText:
     """Return the first `length` characters and how many were cut: `abc… (+1234 characters)`."""
-    cut = len(text) - length
-    return text if cut <= 0 else f"{text[:length]}… (+{cut} characters)"
+    whole = as_it_came(text)
+    cut = len(whole) - length
+    return whole if cut <= 0 else f"{whole[:length]}… (+{cut} characters)"
 
 
-def _visible(text: str, *, multiline: bool) -> str:
+def _visible(text: UntrustedText, *, multiline: bool) -> str:
     if multiline:
-        return _LINES.sub(_escape, text.replace("\r\n", "\n"))
-    return _LINE.sub(_escape, text)
+        return _OUTSIDE_LINES.sub(_escape, as_it_came(text).replace("\r\n", "\n"))
+    return _LINE.sub(_escape, as_it_came(text))
 
 
 def _escape(match: re.Match[str]) -> str:

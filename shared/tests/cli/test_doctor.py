@@ -412,10 +412,12 @@ def test_an_engine_that_talks_nonsense_stops_nothing(run, place, monkeypatch):
         try:
             began = time.time()
             code, out, _ = run()
+            cleared, _, said = run("--clear")
         finally:
             over.set()
             thread.join()
 
     assert code == 0, began
+    assert (cleared, "can't be listed" in said) == (3, True)
     assert "WARN  docker          No Docker engine answers" in out
     assert "WARN  dead sessions   what they left can't be listed" in out

@@ -91,7 +91,11 @@ class TestEngine:
         [
             ("Permission denied", "", "sudo usermod -aG docker $USER, then log in again"),
             ("Connection refused", "", "start the engine: sudo systemctl start docker"),
-            ("timed out", "tcp://far:1", "start the engine at tcp://far:1, or unset DOCKER_HOST"),
+            (
+                "timed out",
+                "tcp://127.0.0.1:1",
+                "start the engine at tcp://127.0.0.1:1, or unset DOCKER_HOST",
+            ),
         ],
         ids=["permission", "no engine", "one that was chosen"],
     )

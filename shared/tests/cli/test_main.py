@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -267,6 +270,14 @@ class TestErrors:
         assert all(each.isprintable() or each == "\n" for each in text)
         assert "\\" in text
 
+    def test_of_a_full_disk_say_what_is_free_and_needed(self, run, command, tmp_path):
+        command(raising(OSError(28, "No space left on device", str(tmp_path / "x"))))
+
+        text = run("act")[2]
+
+        for word in (str(tmp_path / "x"), "free bytes", "needed bytes", "free some space"):
+            assert word in text
+
 
 class TestColours:
     @pytest.mark.parametrize(
@@ -376,3 +387,91 @@ class TestPackages:
 
         assert "mend the rest" in run("--help")[1]
         assert run("doctor", "--help")[0] == 0
+
+
+LOGIN = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+SLOW = """
+import sys, time
+import click
+from hydrotest_core.cli import main as door
+
+@click.command()
+def act():
+    try:
+        print("working", flush=True)
+        time.sleep(600)
+    finally:
+        print("cleaning up", flush=True)
+        time.sleep(float(sys.argv[2]))
+
+sys.modules["hydrotest_core.cli.main"]._Commands.get_command = lambda *_: act
+door(["build"])
+"""
+
+
+class TestInterruption:
+    """Ctrl-C in a terminal, and the signals that CI sends."""
+
+    @pytest.fixture
+    def act(self):
+        """Return a function that starts a command which cleans up for some seconds."""
+        ours, theirs = os.openpty()
+        started = []
+
+        def start(cleans_up_s):
+            argv = [sys.executable, "-c", LOGIN, sys.executable, "-c", SLOW, "act", cleans_up_s]
+            process = subprocess.Popen(
+                argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+            )
+            started.append(process)
+            return process, ours
+
+        yield start
+        for process in started:
+            process.kill()
+            process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+    @staticmethod
+    def read(terminal, word):
+        said = b""
+        while word not in said:
+            assert select.select([terminal], [], [], 20)[0], said
+            said += os.read(terminal, 4096)
+        return said
+
+    def test_by_ctrl_c_is_clean_and_ends_with_130(self, act):
+        process, terminal = act("0")
+        self.read(terminal, b"working")
+
+        os.write(terminal, b"\x03")
+
+        assert b"cleaning up" in self.read(terminal, b"hydrotest: interrupted")
+        assert process.wait(60) == 130
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+    def test_by_a_signal_is_the_same(self, act, number):
+        process, terminal = act("0")
+        self.read(terminal, b"working")
+
+        process.send_signal(number)
+
+        assert b"cleaning up" in self.read(terminal, b"hydrotest: interrupted")
+        assert process.wait(60) == 130
+
+    def test_by_the_second_ctrl_c_is_at_once(self, act):
+        process, terminal = act("600")
+        self.read(terminal, b"working")
+        os.write(terminal, b"\x03")
+        self.read(terminal, b"cleaning up")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.4)
+
+        os.write(terminal, b"\x03")
+
+        assert process.wait(1) == -signal.SIGINT

@@ -1,93 +1,26 @@
-"""An engine that is only a socket and a table, for what cleans up on engines."""
+"""A fake engine, what sessions leave behind, and hydrotests that stop at a stage."""
 
 from __future__ import annotations
 
-import http.server
 import json
-import socketserver
+import os
+import signal
+import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-
-class FakeEngine(socketserver.ThreadingUnixStreamServer):
-    """Answers as an engine does to listing and removing.
-
-    Attributes:
-        things: kind → id → labels.
-        requests: What was asked, `DELETE /containers/3f2c`.
-        refuses: Whether every removal is refused.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, path) -> None:
-        super().__init__(str(path), _Answer)
-        self.address = f"unix://{path}"
-        self.things: dict[str, dict[str, dict[str, str]]] = {
-            "containers": {},
-            "networks": {},
-            "volumes": {},
-        }
-        self.requests: list[str] = []
-        self.refuses = False
-
-    def handle_error(self, request, client_address):
-        """Keep quiet about a client that was killed while it asked."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Answer(http.server.BaseHTTPRequestHandler):
-    server: FakeEngine
-
-    def address_string(self):
-        return "a socket"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        asked = urlsplit(self.path)
-        kind = asked.path.split("/")[1]
-        label = json.loads(parse_qs(asked.query)["filters"][0])["label"][0]
-        name, _, value = label.partition("=")
-        found = [
-            {"Name" if kind == "volumes" else "Id": id_, "Labels": labels}
-            for id_, labels in self.server.things[kind].items()
-            if name in labels and value in ("", labels[name])
-        ]
-        self._send(200, {"Volumes": found or None} if kind == "volumes" else found)
-
-    def do_DELETE(self):
-        _, kind, id_ = urlsplit(self.path).path.split("/")
-        self.server.requests.append(f"DELETE /{kind}/{id_}")
-        if self.server.refuses:
-            self._send(409, {"message": "in use"})
-        else:
-            known = self.server.things[kind].pop(id_, None) is not None
-            self._send(204 if known else 404)
-
-    def _send(self, status, body=None):
-        data = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+from hydrotest_core.testing.fake_engine import FakeEngine
 
 
 @pytest.fixture
 def fake_engine(tmp_path_factory):
+    """An engine that is only a socket; it runs containers as processes."""
     # A socket's path may have no more than 107 bytes, and a test's own folder has its name.
-    with FakeEngine(tmp_path_factory.mktemp("e") / "s") as engine:
-        thread = threading.Thread(target=engine.serve_forever, args=(0.02,))
-        thread.start()
+    with FakeEngine(tmp_path_factory.mktemp("e")) as engine:
         yield engine
-        engine.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="session")
@@ -124,3 +57,114 @@ def leave_behind(own_temporary_folder):
         return folder
 
     return make
+
+
+# A program that imports what is needed once, and forks for each stage: each of its children
+# is a hydrotest of its own, with its own session and reaper, and stops at its stage. What
+# comes before it has `PLACES`, stage -> what is called there, and `run(stage, home, session)`.
+OURS = """
+import os, sys, time, traceback
+from hydrotest_core.connector.interrupts import Interrupts
+
+top, engine, stages = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+
+def stop_at(stage, folder):
+    where, name = PLACES[stage]
+    real = getattr(where, name)
+    def then_wait(*args, **more):
+        result = real(*args, **more)
+        if (folder / "reached").exists():  # On the way out it is passed again.
+            return result
+        if stage == "session opened":
+            (folder / "session").write_text(result.id)
+        if stage == "first output":
+            time.sleep(1.1)  # What was said a second ago is on the disk.
+        (folder / "reached").touch()
+        time.sleep(600)
+    setattr(where, name, then_wait)
+
+def be(stage):
+    folder = top / stage
+    folder.mkdir()
+    stop_at(stage, folder)
+    Interrupts().listen()
+    with session.Session.open(engine=engine) as mine:
+        (folder / "session").write_text(mine.id)
+        run(stage, folder / "home", mine)
+
+children = []
+for stage in stages:
+    children.append(os.fork())
+    if not children[-1]:
+        try:
+            be(stage)
+        except KeyboardInterrupt:
+            os._exit(130)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+print(*children, flush=True)
+for pid in children:
+    os.waitpid(pid, 0)
+"""
+
+
+@pytest.fixture(scope="session")
+def until():
+    """Return a function that waits until something is so, and says whether it came to be."""
+
+    def wait(is_so, seconds=60.0):
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def is_alive():
+    """Return a function that says whether a process runs."""
+
+    def look(pid):
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return False
+        return text.rpartition(")")[2].split()[0] not in "ZX"
+
+    return look
+
+
+@pytest.fixture
+def ours_at(tmp_path, until, is_alive):
+    """Return a function that starts one of us for each stage: stage -> process number.
+
+    `<tmp_path>/<stage>/` holds `home`, and the session's id in `session`.
+    """
+    started = []
+
+    def start(script, stages, engine="unix:///nowhere/docker.sock"):
+        parent = subprocess.Popen(
+            [sys.executable, "-c", script + OURS, str(tmp_path), engine, *stages],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert parent.stdout is not None
+        children = dict(zip(stages, map(int, parent.stdout.readline().split()), strict=True))
+        started.extend([parent, *children.values()])
+
+        def missing():
+            return [stage for stage in stages if not (tmp_path / stage / "reached").exists()]
+
+        assert until(lambda: not missing()), missing()
+        return children
+
+    yield start
+    for pid in started[1:]:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+    for parent in started[:1]:
+        parent.communicate()

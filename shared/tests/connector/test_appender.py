@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import random
 import resource
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from hydrotest_core.connector import appender as appender_module
 from hydrotest_core.connector.appender import Appender
+from hydrotest_core.connector.stored import StoredFile
 from hydrotest_core.errors import InfrastructureError
 
 
@@ -272,3 +274,67 @@ def test_a_large_file_is_written_whole_whatever_the_page_cache_is_told(
     appender.close()
 
     assert (tmp_path / "a").read_bytes() == b"0123" * 10
+
+
+def _stored(folder: Path, name: str) -> bytes:
+    return b"".join(StoredFile(folder, name).pieces())
+
+
+def test_once_much_has_come_files_are_packed_with_what_they_hold(tmp_path):
+    appender = Appender(batch_bytes=20_000, pack_from_bytes=200_000)
+    for number in range(40):
+        appender.append(f"{tmp_path}/large", b"%05d," % number * 2000)
+        appender.append(f"{tmp_path}/small", b"%d," % number)
+    appender.close()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.zst", "small"]
+    expected = b"".join(b"%05d," % number * 2000 for number in range(40))
+    assert _stored(tmp_path, "large") == expected
+    assert (tmp_path / "large.zst").stat().st_size < len(expected) / 10
+    assert (tmp_path / "large.zst").stat().st_mode & 0o777 == 0o600
+    assert _stored(tmp_path, "small") == b"".join(b"%d," % number for number in range(40))
+
+
+def test_a_file_that_fell_silent_before_is_packed_at_the_end(tmp_path):
+    appender = Appender(batch_bytes=1, pack_from_bytes=200_000)
+    for name in ("first", "second"):
+        appender.append(f"{tmp_path}/{name}", b"x" * 150_000)
+    appender.close()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.zst", "second.zst"]
+    assert _stored(tmp_path, "first") == b"x" * 150_000
+
+
+def test_little_stays_plain(tmp_path):
+    appender = Appender()
+    appender.append(f"{tmp_path}/a", b"x" * 500_000)
+    appender.close()
+
+    assert (tmp_path / "a").stat().st_size == 500_000
+
+
+def test_lines_and_pieces_keep_their_order(tmp_path):
+    appender = Appender(interval_s=3600)
+    appender.append_lines({f"{tmp_path}/a": [b"1", b"2"], f"{tmp_path}/b": [b""]}, 2)
+    appender.append_lines({f"{tmp_path}/a": [b"3"]}, 1)
+    appender.append(f"{tmp_path}/a", b"4", b"\n")
+    appender.append_lines({f"{tmp_path}/a": [b"5"]}, 1)
+    appender.close()
+
+    assert (tmp_path / "a").read_bytes() == b"1\n2\n3\n4\n5\n"
+    assert (tmp_path / "b").read_bytes() == b"\n"
+
+
+def test_a_disk_that_is_full_while_a_file_is_packed_loses_nothing_of_it(tmp_path, limit_file_size):
+    said = random.Random(1).randbytes(90_000)
+    appender = Appender(batch_bytes=1, pack_from_bytes=100_000)
+    appender.append(f"{tmp_path}/a", said)
+    _wait_until((tmp_path / "a").exists)
+    _wait_until(lambda: (tmp_path / "a").stat().st_size == len(said))
+    limit_file_size(50_000)
+    with contextlib.suppress(InfrastructureError):
+        appender.append(f"{tmp_path}/a", said)
+
+    with pytest.raises(InfrastructureError, match="File too large"):
+        appender.close()
+    assert _stored(tmp_path, "a") == said

@@ -64,6 +64,7 @@ DETERMINANTS = {
     "another variable": replace(INPUTS, environment={"A": "1", "B": ""}),
     "no variable": replace(INPUTS, environment={}),
     "the network": replace(INPUTS, network=Network.NONE),
+    "the isolation": replace(INPUTS, isolation="relaxed"),
     "the attempt": replace(INPUTS, attempt=2),
     "the command": replace(INPUTS, command=Command.CHECK),
     "the identity": other_connector(identity="env:2"),

@@ -14,13 +14,16 @@ from hydrotest_core.connector.execution import (
     Command,
     Ending,
     ExecutionManifest,
+    LongLine,
     StreamCount,
 )
 from hydrotest_core.connector.recorder import OutputRecorder
 from hydrotest_core.connector.records import read_data
+from hydrotest_core.connector.stored import Packer
 from hydrotest_core.errors import InfrastructureError
 from hydrotest_core.protocol.lines import ProblemKind
 from hydrotest_core.protocol.messages import MessageType
+from hydrotest_core.untrusted import as_it_came
 
 LOG = b'{"type":"LOG","log":{"level":"INFO","message":"hi"}}'
 
@@ -47,7 +50,7 @@ SAID = [
 
 @pytest.fixture
 def evidence(tmp_path):
-    with OutputRecorder(tmp_path) as recorder:
+    with OutputRecorder(tmp_path, clock=lambda: 0.0) as recorder:
         recorder.stdout(b"\n".join(SAID) + b"\n")
         recorder.stderr(b"one\ntwo \xff\nthree")
     return Evidence(tmp_path)
@@ -160,7 +163,7 @@ def test_the_tail_of_a_huge_stderr_is_read_from_its_end(tmp_path):
 
     head, last, empty = Evidence(tmp_path).stderr_tail()
     assert (last, empty) == ("last", "")
-    assert len(head) < 70_000
+    assert len(as_it_came(head)) < 70_000
 
 
 def _manifest() -> ExecutionManifest:
@@ -272,13 +275,21 @@ def test_a_stored_problem_that_is_none_is_told_with_its_place(evidence, garbage)
 
 
 def test_a_line_too_long_is_walked_over(tmp_path):
-    (tmp_path / "stdout.log").write_bytes(b"x" * (64 * 1024 * 1024 + 1) + b"\n" + LOG + b"\n")
+    with OutputRecorder(tmp_path) as recorder:
+        for _ in range(65):
+            recorder.stdout(b"x" * 1024 * 1024)
+        recorder.stdout(b"\n" + LOG + b"\n")
+        said = recorder.close()
 
     long, log = Evidence(tmp_path).walk()
 
     assert long.problem is not None
     assert (long.number, len(long.raw), long.problem.kind) == (1, 2048, ProblemKind.TOO_LONG)
+    assert "68157440 bytes" in long.problem.detail
     assert (log.number, log.raw) == (2, LOG)
+    assert said.long_lines == [
+        LongLine(line=1, path="problems.log", path_line=1, characters=2**26, size_bytes=68157440)
+    ]
 
 
 def test_reading_does_not_grow_with_the_output(tmp_path):
@@ -300,3 +311,77 @@ def test_reading_does_not_grow_with_the_output(tmp_path):
 
     assert counts == (4000, 4000, 8000)
     assert peak < 2_000_000
+
+
+def test_each_line_is_told_with_where_it_lies(evidence):
+    lines = [(line.artifact, line.artifact_line, line.raw) for line in evidence.output()]
+
+    assert lines == [
+        ("messages/logs.jsonl", 1, LOG),
+        ("records/000.jsonl", 1, SAID[1]),
+        ("messages/states.jsonl", 1, SAID[2]),
+        ("problems.log", 1, b"oops"),
+        ("records/001.jsonl", 1, SAID[4]),
+        ("records/000.jsonl", 2, SAID[5]),
+        ("messages/states.jsonl", 2, SAID[6]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept_bytes", "left"),
+    [
+        pytest.param("records/000.jsonl", -1, 5, id="a record torn"),
+        pytest.param("records/000.jsonl", 0, 1, id="records lost"),
+        pytest.param("messages/states.jsonl", -1, 6, id="a second state torn"),
+        pytest.param("order.log", -1, 7, id="the end of the order"),
+        pytest.param("order.log", -8, 6, id="a letter"),
+        pytest.param("order.log", 30, 0, id="all letters"),
+    ],
+)
+def test_what_one_file_tells_and_another_one_lacks_is_left_out(evidence, name, kept_bytes, left):
+    path = evidence.directory / name
+    path.write_bytes(path.read_bytes()[:kept_bytes])
+
+    assert [line.raw for line in evidence.walk()] == SAID[:left]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(b"+A ../../etc/passwd\n0 A\n", id="another file"),
+        pytest.param(b"+A records/000.jsonl\n0 AB\n", id="an unknown letter"),
+        pytest.param(b"nonsense\n", id="no order"),
+    ],
+)
+def test_an_order_that_is_none_of_ours_is_refused(evidence, order):
+    (evidence.directory / "order.log").write_bytes(order)
+
+    with pytest.raises(InfrastructureError, match="was changed since"):
+        list(evidence.walk())
+
+
+def test_an_execution_of_an_older_format_is_refused_by_name(tmp_path):
+    (tmp_path / "stdout.log").write_bytes(LOG + b"\n")
+    content = msgspec.json.encode(msgspec.structs.replace(_manifest(), format_version=1))
+    (tmp_path / "manifest.json").write_bytes(content)
+    evidence = Evidence(tmp_path)
+
+    for read in (lambda: evidence.manifest, lambda: list(evidence.walk())):
+        with pytest.raises(InfrastructureError, match="format 1; this hydrotest reads 2"):
+            read()
+
+
+def test_a_file_is_called_by_its_name_on_disk(evidence):
+    path = evidence.directory / "records/000.jsonl"
+    packed = Packer().frame(path.read_bytes())
+    path.unlink()
+    path.with_name("000.jsonl.zst").write_bytes(packed)
+
+    assert evidence.artifact("records/000.jsonl") == "records/000.jsonl.zst"
+    assert evidence.artifact("messages/logs.jsonl") == "messages/logs.jsonl"
+    assert [record.artifact for record in evidence.records("users")] == [
+        "records/000.jsonl.zst"
+    ] * 2
+    assert [line.raw for line in evidence.walk()] == SAID
+    (evidence.directory / "records/index.json").unlink()
+    assert Evidence(evidence.directory).streams == evidence.streams

@@ -28,7 +28,7 @@ def test_other_text_is_no_identity(text):
 
 def of_child(pid):
     current = ProcessIdentity.current()
-    return dataclasses.replace(current, pid=pid, started=owner._started(pid) or "")
+    return dataclasses.replace(current, pid=pid, started=owner.started_at(pid) or "")
 
 
 def test_process_that_ended_is_dead_also_before_its_parent_noticed():
@@ -86,7 +86,7 @@ def test_system_without_proc_asks_ps_and_sysctl(monkeypatch):
     monkeypatch.setattr(owner, "Path", lambda path: __import__("pathlib").Path(f"/nowhere{path}"))
     monkeypatch.setattr(owner, "_say", lambda *argv: answers[" ".join(argv)])
 
-    assert owner._started(1) == "Mon Jan  5 10:00:00 2026"
+    assert owner.started_at(1) == "Mon Jan  5 10:00:00 2026"
     assert owner._boot() == "{ sec = 1767 } 1-5"
     assert owner._namespace() == ""
 

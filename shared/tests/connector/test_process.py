@@ -65,7 +65,7 @@ def python(code):
 
 
 def stdout_of(result):
-    return (result.directory / "stdout.log").read_text()
+    return b"".join(Evidence(result.directory).stdout()).decode()
 
 
 def test_isolation_is_told(run):
@@ -286,6 +286,22 @@ def test_full_disk_stops_the_connector(run, session, tmp_path, monkeypatch):
         run(sys.executable, "-c", program(), "hang")
 
     assert Evidence(tmp_path / "out").manifest.ending is Ending.INTERRUPTED
+    assert marked_processes(SESSION_VARIABLE, session.id) == []
+
+
+def test_full_disk_stops_a_connector_that_says_no_more(run, session, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "writev", refuse)
+    begin = time.monotonic()
+
+    with pytest.raises(InfrastructureError, match="can't be written down") as caught:
+        run(sys.executable, "-c", program(), "hang", timeout_s=20)
+
+    assert time.monotonic() - begin < 15
+    assert caught.value.facts["free_bytes"] > 0
+    assert caught.value.facts["needed_bytes"] > 0
     assert marked_processes(SESSION_VARIABLE, session.id) == []
 
 

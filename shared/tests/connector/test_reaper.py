@@ -20,12 +20,16 @@ from hydrotest_core.connector.reaper import (
     Reaper,
     clear,
     environments_of,
+    holders_of,
     kill_marked,
     marked_processes,
     remove_tree,
 )
 
 NOBODY = "unix:///nowhere/docker.sock"
+# Several workers run these tests at once, and must not find each other's processes.
+MINE, THEIRS = f"mine{os.getpid()}", f"theirs{os.getpid()}"
+LONGER = f"{MINE}strone"
 SLEEP = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
 
 
@@ -60,9 +64,9 @@ def until(is_so, seconds=5.0):
 def fill(engine):
     for kind in KINDS:
         engine.things[kind] = {
-            "a": {SESSION_LABEL: "mine"},
-            "b": {SESSION_LABEL: "mine", "more": "1"},
-            "other": {SESSION_LABEL: "theirs"},
+            "a": {SESSION_LABEL: MINE},
+            "b": {SESSION_LABEL: MINE, "more": "1"},
+            "other": {SESSION_LABEL: THEIRS},
             "plain": {},
         }
 
@@ -72,7 +76,7 @@ def test_labelled_finds_by_name_or_by_value(fake_engine):
     engine = Engine(fake_engine.address)
 
     for kind in KINDS:
-        assert set(engine.labelled(kind, f"{SESSION_LABEL}=mine")) == {"a", "b"}
+        assert set(engine.labelled(kind, f"{SESSION_LABEL}={MINE}")) == {"a", "b"}
         assert set(engine.labelled(kind, SESSION_LABEL)) == {"a", "b", "other"}
         assert engine.labelled(kind, f"{SESSION_LABEL}=nobody") == {}
 
@@ -120,7 +124,7 @@ def test_clear_removes_what_is_labelled_and_nothing_else(fake_engine, tmp_path):
     folder = tmp_path / "scratch"
     (folder / "deep").mkdir(parents=True)
 
-    gone = clear("mine", fake_engine.address, [folder, tmp_path / "never made"])
+    gone = clear(MINE, fake_engine.address, [folder, tmp_path / "never made"])
 
     assert {kind: set(things) for kind, things in fake_engine.things.items()} == {
         kind: {"other", "plain"} for kind in KINDS
@@ -134,18 +138,19 @@ def test_clear_removes_what_is_labelled_and_nothing_else(fake_engine, tmp_path):
 def test_clear_takes_containers_before_what_they_use(fake_engine):
     fill(fake_engine)
 
-    clear("mine", fake_engine.address, [])
+    clear(MINE, fake_engine.address, [])
 
-    kinds = [request.split("/")[1] for request in fake_engine.requests]
+    asked = [request.split("/") for request in fake_engine.requests]
+    kinds = [words[1] for words in asked if words[0] == "DELETE "]
     assert kinds == ["containers", "containers", "networks", "networks", "volumes", "volumes"]
 
 
 def test_clear_without_an_engine_removes_processes_and_folders(sleeper, tmp_path):
-    child = sleeper("mine")
-    apart = sleeper("mine", start_new_session=True)
-    other = sleeper("theirs")
+    child = sleeper(MINE)
+    apart = sleeper(MINE, start_new_session=True)
+    other = sleeper(THEIRS)
 
-    gone = clear("mine", NOBODY, [tmp_path])
+    gone = clear(MINE, NOBODY, [tmp_path])
 
     assert gone == ["processes 2", f"folder {tmp_path}"]
     assert [child.wait(), apart.wait()] == [-signal.SIGKILL] * 2
@@ -153,10 +158,10 @@ def test_clear_without_an_engine_removes_processes_and_folders(sleeper, tmp_path
 
 
 def test_mark_is_a_whole_variable(sleeper):
-    longer, exact = sleeper("minestrone"), sleeper("mine")
+    longer, exact = sleeper(LONGER), sleeper(MINE)
 
-    assert marked_processes(SESSION_VARIABLE, "mine") == [exact.pid]
-    assert marked_processes(SESSION_VARIABLE, "minestrone") == [longer.pid]
+    assert marked_processes(SESSION_VARIABLE, MINE) == [exact.pid]
+    assert marked_processes(SESSION_VARIABLE, LONGER) == [longer.pid]
     assert kill_marked(SESSION_VARIABLE, "nobody's") == 0
 
 
@@ -164,9 +169,9 @@ def test_own_process_is_never_among_the_marked(monkeypatch):
     code = (
         "import os, sys\n"
         f"from hydrotest_core.connector.reaper import marked_processes\n"
-        f"print(marked_processes('{SESSION_VARIABLE}', 'mine'))"
+        f"print(marked_processes('{SESSION_VARIABLE}', '{MINE}'))"
     )
-    environment = {**os.environ, SESSION_VARIABLE: "mine"}
+    environment = {**os.environ, SESSION_VARIABLE: MINE}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
@@ -224,6 +229,55 @@ def test_folder_that_is_not_there_counts_as_removed(tmp_path):
     assert remove_tree(tmp_path / "never")
 
 
+def test_child_without_its_mark_is_found_by_its_parent(sleeper):
+    code = (
+        "import subprocess, sys, time\n"
+        "one = subprocess.Popen(['sleep', '60'], env={}, start_new_session=True)\n"
+        "print(one.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    environment = {**os.environ, SESSION_VARIABLE: MINE}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        stranger = sleeper(THEIRS)
+
+        assert set(marked_processes(SESSION_VARIABLE, MINE)) == {parent.pid, child}
+        assert kill_marked(SESSION_VARIABLE, MINE) == 2
+    assert until(lambda: has_ended(child))
+    assert stranger.poll() is None
+
+
+def test_who_has_a_pipe_open_is_found_by_it(sleeper):
+    child, other = sleeper(MINE), sleeper(MINE)
+    pipe = str(Path(f"/proc/{child.pid}/fd/1").readlink())
+
+    assert holders_of({pipe}) == [child.pid]
+    assert other.poll() is None
+    assert holders_of(set()) == []
+
+
+def test_reaper_that_was_killed_is_replaced_and_knows_the_folders(tmp_path):
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    waiting = Reaper(MINE, NOBODY)
+    waiting.watch(folder)
+    first = waiting.pid
+    waiting.revive()
+    assert waiting.pid == first, "it lives"
+
+    os.kill(first, signal.SIGKILL)
+    assert until(lambda: has_ended(first))
+    waiting.revive()
+
+    assert waiting.pid != first
+    waiting._let_go()  # As our death would.
+    assert until(lambda: not folder.exists())
+    waiting.close()
+
+
 def a_parent(session, engine, folder, *, last_words):
     """Start a process that has a reaper, and return it once the reaper waits."""
     code = (
@@ -254,8 +308,8 @@ def test_whatever_kills_the_parent_the_session_is_cleared(number, fake_engine, s
     fill(fake_engine)
     folder = tmp_path / "scratch"
     folder.mkdir()
-    left = sleeper("mine", start_new_session=True)
-    parent, child = a_parent("mine", fake_engine.address, folder, last_words="time.sleep(60)")
+    left = sleeper(MINE, start_new_session=True)
+    parent, child = a_parent(MINE, fake_engine.address, folder, last_words="time.sleep(60)")
 
     parent.send_signal(number)
     parent.communicate()
@@ -268,14 +322,12 @@ def test_whatever_kills_the_parent_the_session_is_cleared(number, fake_engine, s
 
 
 def test_what_the_engine_made_after_the_first_look_is_cleared_too(fake_engine, tmp_path):
-    parent, child = a_parent(
-        "mine", fake_engine.address, tmp_path / "x", last_words="time.sleep(60)"
-    )
+    parent, child = a_parent(MINE, fake_engine.address, tmp_path / "x", last_words="time.sleep(60)")
     parent.kill()
     parent.communicate()
     time.sleep(0.4)
 
-    fake_engine.things["containers"]["late"] = {SESSION_LABEL: "mine"}
+    fake_engine.things["containers"]["late"] = {SESSION_LABEL: MINE}
 
     assert until(lambda: not fake_engine.things["containers"])
     assert until(lambda: has_ended(child))
@@ -283,7 +335,7 @@ def test_what_the_engine_made_after_the_first_look_is_cleared_too(fake_engine, t
 
 def test_done_leaves_everything_as_it_is(fake_engine, tmp_path):
     fill(fake_engine)
-    parent, child = a_parent("mine", fake_engine.address, tmp_path, last_words="reaper.close()")
+    parent, child = a_parent(MINE, fake_engine.address, tmp_path, last_words="reaper.close()")
     parent.communicate()
 
     assert parent.returncode == 0
@@ -296,7 +348,7 @@ def test_done_leaves_everything_as_it_is(fake_engine, tmp_path):
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name
 )
 def test_reaper_is_deaf_to_signals_meant_for_its_parent(number):
-    waiting = Reaper("mine", NOBODY)
+    waiting = Reaper(MINE, NOBODY)
     try:
         # It shows that it listens: then its handlers are set.
         assert until(lambda: _ignores(waiting.pid, number))
@@ -315,7 +367,7 @@ def _ignores(pid, number):
 
 
 def test_killed_reaper_is_no_error_for_its_parent(tmp_path):
-    waiting = Reaper("mine", NOBODY)
+    waiting = Reaper(MINE, NOBODY)
     os.kill(waiting.pid, signal.SIGKILL)
     assert until(lambda: has_ended(waiting.pid))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -15,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import StreamCount
+from hydrotest_core.connector.order import Cut
 from hydrotest_core.connector.recorder import OutputRecorder, OutputSummary
 from hydrotest_core.errors import InfrastructureError
 from hydrotest_core.redaction import Redactor
@@ -30,14 +33,18 @@ def _record(stream: str, number: int = 1, namespace: str | None = None) -> bytes
 
 
 def _run(directory: Path, *chunks: bytes, redactor: Redactor | None = None) -> OutputSummary:
-    with OutputRecorder(directory, redactor) as recorder:
+    with OutputRecorder(directory, redactor, clock=lambda: 5.0) as recorder:
         for chunk in chunks:
             recorder.stdout(chunk)
         return recorder.close()
 
 
-def _files(directory: Path) -> dict[str, bytes]:
-    files = (path for path in directory.rglob("*") if path.is_file())
+def _said(directory: Path) -> bytes:
+    return b"".join(Evidence(directory).stdout())
+
+
+def _files(directory: Path, but: str = "") -> dict[str, bytes]:
+    files = (path for path in directory.rglob("*") if path.is_file() and path.name != but)
     return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
@@ -62,7 +69,9 @@ def test_each_line_lands_in_the_file_of_its_kind(tmp_path):
     }
     assert json.loads(files.pop("problems.jsonl"))["line"] == 3
     assert files == {
-        "stdout.log": said,
+        "order.log": b"+A messages/logs.jsonl\n+B records/000.jsonl\n+C problems.log\n"
+        b"+D records/001.jsonl\n+E messages/states.jsonl\n0 ABCDEBE\n",
+        "problems.log": b"oops\n",
         "stderr.log": b"",
         "messages/logs.jsonl": LOG + b"\n",
         "messages/states.jsonl": STATE + b"\n" + STATE + b"\n",
@@ -74,6 +83,9 @@ def test_each_line_lands_in_the_file_of_its_kind(tmp_path):
         stderr_bytes=0,
         line_count=7,
         problem_count=1,
+        long_line_count=0,
+        long_lines=[],
+        is_cut=False,
         message_counts={"LOG": 1, "RECORD": 3, "STATE": 2},
         streams=[
             StreamCount(stream="users", records=2, path="records/000.jsonl"),
@@ -87,7 +99,7 @@ def test_a_connector_that_says_nothing_leaves_empty_logs(tmp_path):
     summary = _run(tmp_path)
 
     assert _files(tmp_path) == {
-        "stdout.log": b"",
+        "order.log": b"",
         "stderr.log": b"",
         "records/index.json": b'{"format_version":1,"streams":[]}',
     }
@@ -98,7 +110,7 @@ def test_the_last_line_needs_no_line_feed(tmp_path):
     summary = _run(tmp_path, STATE + b"\n" + _record("users"))
 
     assert summary.line_count == 2
-    assert (tmp_path / "stdout.log").read_bytes() == STATE + b"\n" + _record("users")
+    assert _said(tmp_path) == STATE + b"\n" + _record("users")
     assert (tmp_path / "records/000.jsonl").read_bytes() == _record("users") + b"\n"
 
 
@@ -174,7 +186,8 @@ def test_however_the_bytes_are_cut_the_files_are_the_same(lines, seed, ends):
     chunks = [said[start:end] for start, end in itertools.pairwise([0, *cuts, len(said)])]
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
         assert _run(Path(one), said) == _run(Path(many), *chunks)
-        assert _files(Path(one)) == _files(Path(many))
+        assert _files(Path(one), but="order.log") == _files(Path(many), but="order.log")
+        assert _said(Path(one)) == said == _said(Path(many))
 
 
 def test_a_problem_is_stored_with_its_number_kind_and_text(tmp_path):
@@ -198,7 +211,7 @@ def test_of_a_flood_of_garbage_a_thousand_lines_are_stored_and_all_are_counted(t
     assert summary.message_counts == {"STATE": 1}
 
 
-def test_a_line_too_long_is_a_problem_and_stays_whole_in_the_log(tmp_path, monkeypatch):
+def test_a_line_too_long_is_a_problem_and_its_begin_is_kept(tmp_path, monkeypatch):
     recorder = OutputRecorder(tmp_path)
     monkeypatch.setattr(recorder, "_splitter", type(recorder._splitter)(max_line_bytes=100))
     said = [STATE + b"\n", b"x" * 80, b"x" * 80 + b"\n" + STATE + b"\n", b"y" * 101]
@@ -206,8 +219,10 @@ def test_a_line_too_long_is_a_problem_and_stays_whole_in_the_log(tmp_path, monke
         recorder.stdout(chunk)
     summary = recorder.close()
 
-    assert (tmp_path / "stdout.log").read_bytes() == b"".join(said)
+    assert _said(tmp_path) == b"\n".join([STATE, b"x" * 100, STATE, b"y" * 100])
     assert (summary.line_count, summary.problem_count) == (4, 2)
+    [cut, _] = [line.cut for line in Evidence(tmp_path).output() if line.cut]
+    assert cut == Cut(160, hashlib.sha256(b"x" * 160).hexdigest())
     assert [(problem["line"], problem["kind"]) for problem in _problems(tmp_path)] == [
         (2, "too_long"),
         (4, "too_long"),
@@ -239,7 +254,7 @@ def test_secrets_are_replaced_before_anything_is_written_wherever_they_are_cut(t
     assert summary.message_counts == {"LOG": 1}
     token = redactor.token("api_key", secret).encode()
     files = _files(tmp_path)
-    assert files["stdout.log"] == said.replace(secret.encode(), token)
+    assert files["messages/logs.jsonl"] == said.replace(secret.encode(), token)
     assert files["stderr.log"] == b"using " + token
     assert not any(secret.encode() in content for content in files.values())
 
@@ -275,7 +290,7 @@ def test_after_an_error_what_was_said_is_on_disk(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         _fail_after(recorder, STATE + b"\n" + _record("users")[:30], KeyboardInterrupt())
 
-    assert (tmp_path / "stdout.log").read_bytes() == STATE + b"\n" + _record("users")[:30]
+    assert _said(tmp_path) == STATE + b"\n" + _record("users")[:30]
     assert (tmp_path / "messages/states.jsonl").read_bytes() == STATE + b"\n"
     assert recorder.close().problem_count == 1
 
@@ -302,7 +317,7 @@ def test_a_full_disk_is_an_error_of_the_machine_each_time(tmp_path):
 def test_a_full_disk_in_the_middle_stops_whoever_goes_on(tmp_path):
     def flood(recorder: OutputRecorder) -> None:
         for _ in range(200):
-            recorder.stdout(b"x" * 100_000)
+            recorder.stdout(b"x" * 99_999 + b"\n")
 
     recorder = OutputRecorder(tmp_path)
     with pytest.raises(InfrastructureError, match="No space left"):
@@ -319,7 +334,7 @@ def test_a_full_disk_does_not_hide_what_went_wrong_first(tmp_path):
         _fail_after(recorder, STATE, ZeroDivisionError())
 
 
-@pytest.mark.parametrize("name", ["stdout.log", "stderr.log"])
+@pytest.mark.parametrize("name", ["order.log", "stderr.log"])
 def test_a_folder_that_has_output_already_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"older")
 
@@ -335,3 +350,66 @@ def test_a_link_in_place_of_a_folder_is_refused(tmp_path):
 
     with pytest.raises(InfrastructureError):
         OutputRecorder(tmp_path / "out")
+
+
+def test_of_both_pipes_together_no_more_is_kept_than_asked_for(tmp_path):
+    line = _record("users") + b"\n"
+    with OutputRecorder(tmp_path, max_bytes=3 * len(line) + 10) as recorder:
+        recorder.stdout(line)
+        recorder.stderr(line)
+        assert not recorder.is_cut
+        for _ in range(4):
+            recorder.stdout(line)
+        recorder.stderr(b"too late")
+        assert recorder.is_cut
+        summary = recorder.close()
+
+    assert summary.is_cut
+    assert (summary.stdout_bytes, summary.stderr_bytes) == (2 * len(line) + 10, len(line))
+    assert _said(tmp_path) == 2 * line + line[:10]
+    assert (tmp_path / "stderr.log").read_bytes() == line
+
+
+def test_just_as_much_as_may_be_kept_is_fine(tmp_path):
+    with OutputRecorder(tmp_path, max_bytes=3) as recorder:
+        recorder.stdout(b"ok\n")
+
+    assert not recorder.is_cut
+    assert _said(tmp_path) == b"ok\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        pytest.param("x" * 19_999_999, [], id="just short enough"),
+        pytest.param("x" * 20_000_000, [20_000_000], id="just too long"),
+        pytest.param("é" * 19_999_999, [], id="more bytes than characters"),
+        pytest.param("é" * 20_000_000, [20_000_000], id="not ASCII"),
+        pytest.param("😀" * 10_000_000, [20_000_000], id="two units a character"),
+    ],
+)
+def test_lines_are_measured_as_the_platform_does(tmp_path, text, counts):
+    said = LOG + b"\nfirst\n" + text.encode() + b"\nlast\n" + STATE + b"\n"
+
+    summary = _run(tmp_path, said[:100], said[100:])
+
+    assert [line.characters for line in summary.long_lines] == counts
+    assert summary.long_line_count == len(counts)
+    assert all(
+        (line.line, line.path, line.path_line, line.size_bytes)
+        == (3, "problems.log", 2, len(text.encode()))
+        for line in summary.long_lines
+    )
+
+
+def test_it_is_known_when_each_line_came(tmp_path):
+    now = 7.0
+    with OutputRecorder(tmp_path, clock=lambda: now) as recorder:
+        for seconds in (0.0, 0.01, 0.5, 5.0):
+            now = 7.0 + seconds
+            recorder.stdout(b"a line\n")
+            recorder.stderr(b"a word ")
+
+    assert [line.at_ms for line in Evidence(tmp_path).output()] == [0, 0, 500, 5000]
+    order = (tmp_path / "order.log").read_text().splitlines()
+    assert order[1:] == ["0 AA", "0 !14", "500 A", "500 !7", "5000 A", "5000 !7"]

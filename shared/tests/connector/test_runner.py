@@ -124,7 +124,7 @@ class TestExecution:
             recorder.close()
 
     def test_manifest_is_on_the_disk_as_it_is_returned(self, begin, tmp_path):
-        execution = begin(environment={"B": "secret", "A": ""})
+        execution = begin(environment={"B": "hunter2", "A": ""})
         execution.start_clock()
 
         result = execution.finish(Ended(ending=Ending.EXITED, exit_code=0))
@@ -132,7 +132,7 @@ class TestExecution:
         raw = (tmp_path / "out" / "manifest.json").read_bytes()
         assert msgspec.json.decode(raw, type=ExecutionManifest) == result.manifest
         assert result.manifest.environment_names == ["A", "B"]
-        assert b"secret" not in raw
+        assert b"hunter2" not in raw
 
     def test_hash_of_a_file_needs_the_sessions_key(self, begin, session, monkeypatch):
         execution = begin()

@@ -102,14 +102,14 @@ def grow(path):
 
 
 @pytest.mark.parametrize("damage", [empty, remove, make_folder, make_link, make_pipe])
-@pytest.mark.parametrize("name", [SEAL_FILE, "manifest.json", "stdout.log", "records/001.jsonl"])
+@pytest.mark.parametrize("name", [SEAL_FILE, "manifest.json", "stderr.log", "records/001.jsonl"])
 def test_no_file_can_be_something_else(entry, name, damage):
     damage(entry / name)
 
     assert not is_whole(entry)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "stdout.log", "records/001.jsonl"])
+@pytest.mark.parametrize("name", ["manifest.json", "stderr.log", "records/001.jsonl"])
 def test_no_file_can_grow(entry, name):
     grow(entry / name)
 
@@ -164,7 +164,7 @@ class TestFingerprint:
         assert fingerprint(entry) == before
 
     @pytest.mark.parametrize("damage", [empty, remove, make_folder, make_link, grow])
-    @pytest.mark.parametrize("name", ["stdout.log", "records/001.jsonl"])
+    @pytest.mark.parametrize("name", ["stderr.log", "records/001.jsonl"])
     def test_differs_after_somebody_wrote(self, entry, name, damage):
         before = fingerprint(entry)
         damage(entry / name)
@@ -172,7 +172,7 @@ class TestFingerprint:
         assert fingerprint(entry) != before
 
     def test_differs_after_a_write_of_the_same_size(self, entry):
-        path = entry / "stdout.log"
+        path = entry / "stderr.log"
         before = fingerprint(entry)
         path.write_bytes(path.read_bytes())
         os.utime(path, ns=(0, 1))

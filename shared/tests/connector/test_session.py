@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle
 import signal
 import stat
@@ -13,7 +14,7 @@ import pytest
 
 from hydrotest_core.connector import session as session_module
 from hydrotest_core.connector.owner import ProcessIdentity
-from hydrotest_core.connector.reaper import SESSION_LABEL, SESSION_VARIABLE
+from hydrotest_core.connector.reaper import SESSION_LABEL, SESSION_VARIABLE, Reaper
 from hydrotest_core.connector.session import Session
 from hydrotest_core.connector.session_record import (
     CREATOR_LABEL,
@@ -213,3 +214,45 @@ def test_worker_joins_by_the_id(session, a_worker):
 
 def test_doctor_finds_what_it_needs_here():
     assert {"stale_sessions", "clear_stale"} <= set(session_module.__all__)
+
+
+def test_workers_learn_that_the_end_is_near(session):
+    joined = Session.join(session.id)
+    assert not joined.is_ending
+
+    session.announce_end()
+    session.announce_end()
+
+    assert joined.is_ending
+    assert mode(session.folder / "ending") == 0o600
+    session.close()
+    session.announce_end()
+    assert not joined.is_ending
+
+
+def test_reaper_that_was_killed_is_replaced(session):
+    first = session._reaper.pid
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+
+    session.keep_guarded()
+
+    assert session._reaper.pid != first
+    Session.join(session.id).keep_guarded()
+
+
+def test_session_that_is_closed_needs_no_reaper(session):
+    session.close()
+    last = session._reaper.pid
+
+    session.keep_guarded()
+
+    assert session._reaper.pid == last
+
+
+def test_reaper_is_there_before_anything_is_to_be_removed(fake_engine, monkeypatch):
+    told = []
+    monkeypatch.setattr(Reaper, "watch", lambda self, folder: told.append(folder.exists()))
+
+    with Session.open(engine=fake_engine.address):
+        assert told == [False]

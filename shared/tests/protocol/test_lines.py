@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
+from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from hydrotest_core.protocol import Line, MessageType, ProblemKind, parse_line
+from hydrotest_core.protocol import (
+    Line,
+    MessageType,
+    ProblemKind,
+    looks_like_message,
+    parse_line,
+)
 from hydrotest_core.protocol import lines as lines_module
 from hydrotest_core.protocol.lines import MAX_DEPTH
 
@@ -446,3 +454,158 @@ def test_the_data_of_every_message_can_be_decoded(data):
     if line.message is not None and line.message.type is MessageType.RECORD:
         assert line.message.record is not None
         assert isinstance(msgspec.json.decode(line.message.record.data), dict)
+
+
+class Refused(ValueError):
+    """What the reference takes for no message, and the kind of problem it is."""
+
+
+class Ambiguous(Exception):
+    """A key twice in an object: parsers may disagree, and another rule finds it."""
+
+
+def slowly(raw: bytes) -> ProblemKind | None:
+    """Judge a line by Python's own parser, whose verdict on JSON is another's than msgspec's."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return ProblemKind.BAD_UTF8
+    if not text.strip(" \t\r\n"):
+        return ProblemKind.EMPTY
+    try:
+        value = json.loads(
+            text, parse_constant=refuse, parse_float=finite, object_pairs_hook=each_once
+        )
+        json.dumps(value, ensure_ascii=False).encode()  # No half of a pair of surrogates.
+    except ValueError:
+        return ProblemKind.NOT_JSON
+    return in_envelope(value)
+
+
+def in_envelope(value: Any) -> ProblemKind | None:
+    if not isinstance(value, dict):
+        return ProblemKind.NOT_AN_OBJECT
+    if not isinstance(value.get("type"), str):
+        return ProblemKind.NOT_A_MESSAGE
+    if value["type"] not in MessageType.__members__:
+        return ProblemKind.UNKNOWN_TYPE
+    return None if is_good(value) else ProblemKind.BAD_MESSAGE
+
+
+def refuse(_: str) -> None:
+    raise Refused
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise Ambiguous
+    return members
+
+
+def finite(text: str) -> float:
+    if math.isinf(float(text)):
+        raise Refused
+    return float(text)
+
+
+def is_good(message: dict[str, Any]) -> bool:
+    """Judge a LOG or a RECORD as far as the lines below go."""
+    record, log = message.get("record"), message.get("log")
+    if message["type"] not in {"RECORD", "LOG"}:
+        return False
+    is_there = record is not None if message["type"] == "RECORD" else log is not None
+    return is_there and (record is None or is_record(record)) and (log is None or is_log(log))
+
+
+def is_record(record: Any) -> bool:
+    if not isinstance(record, dict):
+        return False
+    emitted_at = record.get("emitted_at")
+    is_whole = type(emitted_at) is int or (
+        isinstance(emitted_at, float) and emitted_at.is_integer() and abs(emitted_at) < 2**63
+    )
+    texts = (record.get("stream"), record.get("namespace") or "")
+    are_texts = all(isinstance(text, str) for text in texts)
+    return is_whole and are_texts and isinstance(record.get("data"), dict)
+
+
+def is_log(log: Any) -> bool:
+    return (
+        isinstance(log, dict) and log.get("level") == "INFO" and isinstance(log.get("message"), str)
+    )
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """Draw a good line with pieces cut out, put in and put elsewhere."""
+    line = draw(st.sampled_from([LOG, a_record(), a_record(b'{"a":[1,{"b":"c"}]}')]))
+    for _ in range(draw(st.integers(0, 3))):
+        start = draw(st.integers(0, len(line)))
+        end = draw(st.integers(start, min(len(line), start + 6)))
+        line = line[:start] + draw(mutations) + line[end:]
+    return line
+
+
+mutations = st.sampled_from(
+    [
+        *(b"", b" ", b"\t", b"\r", b"{", b"}", b"[", b"]", b":", b",", b'"', b"\\", b"\\u", b"\0"),
+        *(b"null", b"true", b"1", b"-", b"1.0", b".5", b"01", b"NaN", b"-Infinity", b"1e3", b'"x":1,'),
+        *(b"\\ud800", b"\\ud83d\\ude00", b"\xc3\xa9", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf"),
+        *(b"\xe2\x80\xa8", b"\xc2\x85", b"\x7f", b"\x1b", b'"type":"LOG",', b'"type":5,', b'"data":[]'),
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@given(raw=mutated())
+def test_the_verdict_is_that_of_a_slow_reference(raw):
+    assert_same_verdict(raw)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(data=st.lists(mutations | st.sampled_from([b"1e999", b"9" * 5000]), max_size=6))
+def test_the_verdict_on_data_is_that_of_a_slow_reference(data):
+    assert_same_verdict(a_record(b'{"a":%b}' % b"".join(data)))
+
+
+def assert_same_verdict(raw: bytes) -> None:
+    try:
+        expected = slowly(raw)
+    except Ambiguous:
+        reject()
+    problem = parse_line(raw, 1).problem
+
+    assert (problem.kind if problem else None) == expected
+
+
+@pytest.mark.parametrize("raw", [raw for raw, _, _ in UNREADABLE.values() if len(raw) < 1000])
+def test_the_reference_sees_the_same_problems(raw):
+    problem = parse_line(raw, 1).problem
+
+    assert problem is not None
+    assert problem.kind == slowly(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_lost"),
+    [
+        (LOG, True),
+        (b" \t{", True),
+        (b"\xef\xbb\xbf{", True),
+        (LOG.decode().encode("utf-16"), True),
+        (LOG.decode().encode("utf-16-be"), True),
+        (LOG.decode().encode("utf-16-le"), True),
+        (b"", False),
+        (b"INFO {", False),
+        (b"[INFO]", False),
+        (b"\0\0", False),
+        (b"\xff", False),
+    ],
+    ids=[
+        *("a message", "blanks", "a mark", "UTF-16", "UTF-16 BE", "UTF-16 LE"),
+        *("nothing", "text", "a list", "NUL", "a byte"),
+    ],
+)
+def test_what_was_meant_to_be_a_message_is_told_from_text(raw, is_lost):
+    assert looks_like_message(raw) == is_lost

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrotest_core.protocol.lines import MAX_DEPTH, ProblemKind, parse_line
+from hydrotest_core.errors import InfrastructureError
+from hydrotest_core.protocol.lines import MAX_DEPTH, Line, ProblemKind, parse_line
 from hydrotest_core.protocol.messages import MessageType
-from hydrotest_core.protocol.sorting import SortedBlock, sort_block
+from hydrotest_core.protocol.sorting import (
+    Letters,
+    SortedBlock,
+    StreamKey,
+    sort_block,
+    stream_key,
+)
 from hydrotest_core.protocol.splitter import Block
 
 STATE = b'{"type":"STATE","state":{"data":{}}}'
@@ -21,9 +29,41 @@ def _record(data: bytes = b"{}", stream: str = "users", more: str = "") -> bytes
     return head.encode() + b',"data":' + data + more.encode() + b"}}"
 
 
-def _sort(*lines: bytes, explain_at_most: int | None = None) -> SortedBlock:
+@dataclass
+class _Found:
+    """What a block was sorted into, taken apart for comparing."""
+
+    records: dict[StreamKey, list[bytes]] = field(default_factory=dict)
+    messages: dict[str, list[bytes]] = field(default_factory=dict)
+    problems: list[Line] = field(default_factory=list)
+    unexplained: int = 0
+
+
+def _sort(*lines: bytes, explain_at_most: int | None = None) -> _Found:
     block = Block(1, list(lines), is_ascii=b"".join(lines).isascii())
-    return sort_block(block, explain_at_most=explain_at_most)
+    letters = Letters()
+    found = sort_block(
+        block, letters, explain_at_most=explain_at_most, explain_broken_at_most=explain_at_most
+    )
+
+    assert _in_order(found, letters) == list(lines)
+    assert found.longest_bytes == max(map(len, lines))
+    groups = _Found(problems=found.problems, unexplained=-len(found.problems))
+    for place, its_lines in found.lines.items():
+        if key := stream_key(place):
+            groups.records[key] = its_lines
+        elif place:
+            groups.messages[place[0]] = its_lines
+        else:
+            groups.unexplained += len(its_lines)
+    return groups
+
+
+def _in_order(found: SortedBlock, letters: Letters) -> list[bytes]:
+    """Put the lines together again by their letters."""
+    left = {letters[place]: iter(lines) for place, lines in found.lines.items()}
+    assert len(left) == len(found.lines)
+    return [next(left[letter]) for letter in found.letters]
 
 
 GOOD = _record()
@@ -105,13 +145,15 @@ HOSTILE = {
 }
 
 
-def _expected(raw: bytes, number: int = 1) -> SortedBlock:
+def _expected(raw: bytes, number: int = 1) -> _Found:
     """Sort one line the slow way."""
     line = parse_line(raw, number)
-    message = line.message
-    if message and message.type is MessageType.RECORD and message.record:
-        return SortedBlock({(message.record.namespace, message.record.stream): [raw]}, [], 0)
-    return SortedBlock({}, [line], 0)
+    if line.message is None:
+        return _Found(problems=[line])
+    if line.message.type is MessageType.RECORD and line.message.record:
+        record = line.message.record
+        return _Found(records={(record.namespace, record.stream): [raw]})
+    return _Found(messages={line.message.type: [raw]})
 
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE.keys())
@@ -187,12 +229,45 @@ def test_a_record_that_is_looked_at_closely_keeps_its_place():
     assert {(None, "users"): [GOOD, odd, GOOD]} == _sort(GOOD, odd, GOOD).records
 
 
-def test_other_lines_keep_their_order_and_their_numbers():
-    block = Block(41, [STATE, GOOD, b"garbage", STATE], is_ascii=True)
+def test_lines_with_a_problem_keep_their_order_and_their_numbers():
+    block = Block(41, [STATE, b"[", b"garbage", STATE, b""], is_ascii=True)
 
-    numbers = [line.number for line in sort_block(block).others]
+    assert [line.number for line in sort_block(block, Letters()).problems] == [42, 43, 45]
 
-    assert numbers == [41, 43, 44]
+
+@pytest.mark.parametrize("streams", [1, 2, 6, 7, 60])
+def test_however_many_streams_are_mixed_each_line_is_found_again(streams):
+    lines = [_record(b'{"n":%d}' % number, f"s{number % streams}") for number in range(200)]
+
+    found = _sort(*lines)
+
+    assert [len(group) for group in found.records.values()] == [
+        len(lines[number::streams]) for number in range(streams)
+    ]
+
+
+def test_letters_stay_the_same_from_block_to_block():
+    letters = Letters()
+    first = sort_block(Block(1, [_record(stream="a"), STATE], is_ascii=True), letters)
+    second = sort_block(Block(3, [STATE, _record(stream="b")], is_ascii=True), letters)
+
+    assert (first.letters, second.letters) == ("AB", "BC")
+
+
+def test_each_place_has_a_letter_of_its_own_that_ends_no_line():
+    letters = Letters()
+    found = [letters[f"s{number}"] for number in range(30_000)]
+
+    assert len(set(found)) == len(found)
+    assert "".join(found).splitlines() == ["".join(found)]
+    assert "".join(found).encode().decode() == "".join(found)
+
+
+def test_more_streams_than_letters_are_refused():
+    letters = Letters((str(number), "A") for number in range(52 + 0x5200 + 0xF0000))
+
+    with pytest.raises(InfrastructureError, match="more streams than can be kept apart"):
+        letters["one more"]
 
 
 @pytest.mark.parametrize(
@@ -201,17 +276,18 @@ def test_other_lines_keep_their_order_and_their_numbers():
         pytest.param([GOOD, STATE], 0, 0, id="no problem"),
         pytest.param([b"x", b"y"], 2, 0, id="as many as may be explained"),
         pytest.param(
-            [b"x", b"y", b"", b"[]", b"{}", b'{"type":"X"}'], 2, 4, id="no message at all"
+            [b"x", b"{", b"", b"[]", b"y", b"{}", b'{"type":"X"}'], 4, 3, id="no message at all"
         ),
-        pytest.param([b"x", b"y", b'{"type":"STATE"}', GOOD], 2, 1, id="a message gone wrong"),
+        pytest.param([b"x"] * 9 + [b'{"type":"STATE"}', GOOD], 3, 7, id="a message behind text"),
+        pytest.param([b"{"] * 9 + [b"x", GOOD], 3, 7, id="text behind broken messages"),
         pytest.param([b"\xff", b"x", b"\xff", GOOD], 2, 1, id="not UTF-8"),
-        pytest.param([b"x", b"y", HOSTILE["bad UTF-8 in the data"]], 2, 1, id="a record not UTF-8"),
+        pytest.param([HOSTILE["bad UTF-8 in the data"]] * 3, 2, 1, id="a record not UTF-8"),
     ],
 )
 def test_only_so_many_problems_are_explained_and_the_rest_is_counted(lines, explained, unexplained):
     found = _sort(*lines, explain_at_most=2)
 
-    assert explained == sum(line.problem is not None for line in found.others)
+    assert explained == len(found.problems)
     assert unexplained == found.unexplained
 
 
@@ -223,12 +299,23 @@ def test_counting_and_explaining_agree_on_what_is_a_problem(raw):
     assert _expected(raw).records == counted.records
 
 
+@pytest.mark.parametrize("raw", [GOOD, _record(b'{"a":1e400}'), b"x"], ids=["good", "big", "x"])
+@pytest.mark.parametrize("other", HOSTILE.values(), ids=HOSTILE)
+def test_what_becomes_of_a_line_does_not_depend_on_its_neighbours(raw, other):
+    alone, beside, both = _sort(raw), _sort(other), _sort(other, raw)
+
+    assert {
+        key: beside.records.get(key, []) + alone.records.get(key, []) for key in both.records
+    } == (both.records)
+    assert len(both.problems) == len(alone.problems) + len(beside.problems)
+
+
 def test_text_that_is_not_ascii_is_checked_across_pieces():
     filler = "é".encode() * 300_000
     good = _record(b'{"a":"' + filler + b'"}')
     bad = _record(b'{"a":"' + filler + b'\xc3"}')
 
     assert [good] == _sort(good).records[None, "users"]
-    [line] = _sort(good, bad).others
+    [line] = _sort(good, bad).problems
     assert line.problem is not None
     assert line.problem.kind is ProblemKind.BAD_UTF8

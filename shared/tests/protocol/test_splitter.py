@@ -86,7 +86,7 @@ def test_no_byte_is_lost(data):
         pytest.param([b"ok\n" + b"x" * 11, b"x" * 19 + b"\nok\n"], id="too long at the first cut"),
     ],
 )
-def test_of_a_line_too_long_remain_its_head_its_length_and_its_hash(chunks):
+def test_of_a_line_too_long_remain_its_begin_its_length_and_its_hash(chunks):
     digest = hashlib.sha256(b"x" * 30).hexdigest()
 
     expected = [(1, b"ok"), (2, Oversize(2, b"x" * 10, 30, digest)), (3, b"ok")]
@@ -107,20 +107,20 @@ def test_a_line_too_long_at_the_end_needs_no_line_feed():
     assert line.size_bytes == 18
 
 
-def test_of_a_line_too_long_only_two_kilobytes_are_kept():
-    [(_, line)] = _split(b"x" * 5000, b"x" * 5000, max_line_bytes=9000)
+def test_of_a_line_too_long_as_much_is_kept_as_a_line_may_have():
+    [(_, line)] = _split(b"x" * 5000, b"y" * 5000, max_line_bytes=9000)
 
     assert isinstance(line, Oversize)
-    assert line.head == b"x" * 2048
+    assert line.kept == b"x" * 5000 + b"y" * 4000
 
 
 def test_a_line_too_long_reads_as_a_problem_with_its_true_length_and_hash():
-    line = Oversize(7, b"xx", 99, "abc").as_line()
+    line = Oversize(7, b"x" * 5000, 9999, "abc").as_line()
 
-    assert (line.number, line.raw, line.message) == (7, b"xx", None)
+    assert (line.number, line.raw, line.message) == (7, b"x" * 2048, None)
     assert line.problem is not None
     assert line.problem.kind is ProblemKind.TOO_LONG
-    assert "99 bytes" in line.problem.detail
+    assert "9999 bytes; only the first 5000 are kept" in line.problem.detail
     assert "sha256=abc" in line.problem.detail
 
 

@@ -170,7 +170,7 @@ def test_bytes_that_begin_no_secret_are_given_out_at_once():
 
 def test_what_is_held_back_never_exceeds_the_longest_form():
     redactor = a_redactor(key=SPECIAL)
-    longest = max(len(needle.pattern) for needle in redactor._needles.all)
+    longest = max(len(needle.pattern) for needle in redactor.needles.all)
     stream = redactor.stream()
     given_out = sum(len(stream.feed(SPECIAL[:7].encode())) for _ in range(100))
 

@@ -12,6 +12,7 @@ import pytest
 from hydrotest_core.connector.execution import Command, Ending, StreamCount
 from hydrotest_core.run.findings import Example, Finding, Outcome, Rule, Severity, Verdict, Where
 from hydrotest_core.run.report import ExecutionSummary, RunReport
+from hydrotest_core.testing.payloads import PAYLOADS
 
 STARTED_AT_MS = 1_795_230_720_000  # 2026-11-21 03:12:00 UTC
 RERUN = "./run nox -s acceptance -- source-faker -k "
@@ -75,7 +76,7 @@ LATE_RECORDS = Finding(
     expected="no record after the stream's last state",
     got="14 records after the state on line 1 302",
     hint="emit a state when the stream is complete",
-    examples=(Example(artifact="stdout.log", line=1303, text='{"type": "RECORD", "record": ...'),),
+    examples=(Example(artifact="stdout", line=1303, text='{"type": "RECORD", "record": ...'),),
     total=14,
     checked=200,
     execution="read-91be03d2",
@@ -241,82 +242,10 @@ def passing_report():
     return report(verdicts=[*passed, *skipped], executions=ok, warnings=[], plugins=[])
 
 
-# What a connector could write into a name, a value or a message to harm whoever reads it.
-# Where one of them runs as a script, `window.PWNED` is set or a dialog opens.
-PAYLOADS = [
-    "<script>window.PWNED=1</script>",
-    "</script><script>window.PWNED=1</script>",
-    "</style><script>window.PWNED=1</script>",
-    "</textarea></title><script>alert(1)</script>",
-    "<!--<script>window.PWNED=1//-->",
-    "--><script>window.PWNED=1</script>",
-    "<![CDATA[<script>window.PWNED=1</script>]]>",
-    "<img src=x onerror=window.PWNED=1>",
-    "<img src=x onerror=alert(1)>",
-    '<img src="http://evil.invalid/pixel.png">',
-    '<link rel="stylesheet" href="http://evil.invalid/x.css">',
-    "<style>@import url(http://evil.invalid/x.css);</style>",
-    "<style>*{background:url(http://evil.invalid/y)}</style>",
-    "<svg/onload=window.PWNED=1>",
-    "<svg><script>window.PWNED=1</script></svg>",
-    "<svg><animate onbegin=alert(1) attributeName=x dur=1s>",
-    "<svg><a xlink:href='javascript:window.PWNED=1'><text>x</text></a></svg>",
-    "<math><mtext></mtext><mglyph><style><!--</style><img src=x onerror=alert(1)>",
-    "<iframe src=javascript:window.PWNED=1></iframe>",
-    "<iframe srcdoc='<script>parent.PWNED=1</script>'></iframe>",
-    '<object data="http://evil.invalid/o"></object>',
-    '<embed src="http://evil.invalid/e">',
-    '<base href="http://evil.invalid/">',
-    '<meta http-equiv="refresh" content="0;url=http://evil.invalid/">',
-    '<form action="http://evil.invalid/"><button>go</button></form>',
-    "<input autofocus onfocus=window.PWNED=1>",
-    "<body onload=window.PWNED=1>",
-    "<details open ontoggle=window.PWNED=1>",
-    "<video><source onerror=window.PWNED=1></video>",
-    "<template><script>window.PWNED=1</script></template>",
-    "<dialog open><button autofocus onfocus=alert(1)>x</button></dialog>",
-    '" onmouseover="window.PWNED=1" x="',
-    "' onfocus='window.PWNED=1' autofocus tabindex='0",
-    "` onfocus=`window.PWNED=1`",
-    '"><script>window.PWNED=1</script>',
-    "'><img src=x onerror=alert(1)>",
-    "javascript:window.PWNED=1",
-    "JaVaScRiPt:alert(1)",
-    "java\tscript:alert(1)",
-    "data:text/html,<script>window.PWNED=1</script>",
-    "vbscript:msgbox(1)",
-    "//evil.invalid/x",
-    "http://evil.invalid/x",
-    "\\\\evil.invalid\\share",
-    "{{ 7*7 }}{% raw %}{{ config }}",
-    "${window.PWNED=1}",
-    "`${alert(1)}`",
-    "</pre></code></article></main><script>window.PWNED=1</script>",
-    "&lt;script&gt;window.PWNED=1&lt;/script&gt;",
-    "&#x3c;script&#x3e;alert(1)&#x3c;/script&#x3e;",
-    "\u2028window.PWNED=1\u2029",
-    "\u202egnp.exe\u202c",
-    "\u2066left\u2067right\u2069",
-    "zero\u200bwidth\u200d\u2060\ufeff",
-    "\x1b]0;PWNED\x07\x1b[2J\x1b[1;1H",
-    "\x1b]8;;http://evil.invalid\x1b\\click\x1b]8;;\x1b\\",
-    "\x9b2J\x9d0;PWNED\x9c\x85\x90",
-    "\x00\x01\x08\x0b\x0c\x0e\x7f",
-    "over\rwritten\r\nline\n::error::PWNED",
-    "\ud800lone\udfff",
-    "]]>&amp;%0A::warning::x",
-    '=HYPERLINK("http://evil.invalid")',
-    "../../../../etc/passwd",
-    "#q=<script>alert(1)</script>",
-    "A" * 20_000,
-    "é" * 3_000 + "\U0001f4a3",
-]
-
-
-def hostile():
+def hostile(payloads=PAYLOADS):
     """Every text a connector can reach, in every field, holds a payload."""
     every = []
-    for index, payload in enumerate(PAYLOADS):
+    for index, payload in enumerate(payloads):
         finding = Finding(
             rule=Rule(code=f"HT-X-{index:03}", title=payload, why=payload, source=payload),
             where=Where(stream=payload, namespace=payload, path=payload, command="read"),
@@ -338,13 +267,14 @@ def hostile():
         ]
     ran = [
         execution(Command.READ, payload, index, 1.0, ((payload, index),), directory=payload, stderr_tail=[payload] * 2, message_counts={payload: 1})
-        for index, payload in enumerate(PAYLOADS)
+        for index, payload in enumerate(payloads)
     ]  # fmt: skip
-    words = " ".join(PAYLOADS[:-2])
+    short = [payload for payload in payloads if len(payload) < 1000]
+    words = " ".join(short)
     return report(
         hydrotest=words, run_id=words, kind=words, connector=words, version=words, image=words,
         identity=words, runner=words, runner_why=words, isolation=words, settings_file=words,
-        warnings=PAYLOADS, plugins=PAYLOADS[:-2], verdicts=every, executions=ran,
+        warnings=[*payloads], plugins=short, verdicts=every, executions=ran,
     )  # fmt: skip
 
 
@@ -356,6 +286,12 @@ def payloads():
 @pytest.fixture(scope="session")
 def hostile_report():
     return hostile()
+
+
+@pytest.fixture(scope="session")
+def hostile_reports():
+    """A report for each payload: a report shows the first few of what is alike."""
+    return [hostile([payload]) for payload in PAYLOADS]
 
 
 @pytest.fixture

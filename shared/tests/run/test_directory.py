@@ -23,6 +23,7 @@ from hydrotest_core.connector.execution import (
 from hydrotest_core.connector.owner import ProcessIdentity
 from hydrotest_core.errors import InfrastructureError
 from hydrotest_core.run.directory import RunDirectory, RunningExecution
+from hydrotest_core.testing.fault_plan import FaultPlan, files_below
 
 KEY = "1f" * 32
 OTHER = "2e" * 32
@@ -106,7 +107,7 @@ class TestRunning:
         assert run.running() == []
 
     def test_what_began_runs_until_it_ended(self, run):
-        before = time.time_ns() // 1_000_000
+        before = time.monotonic()
         run.started(KEY, INPUTS)
         run.started(OTHER, dataclasses.replace(INPUTS, command=Command.CHECK, attempt=2))
 
@@ -115,7 +116,7 @@ class TestRunning:
             "read source-x:dev",
             "check source-x:dev (attempt 2)",
         ]
-        assert before <= found[0].since_ms <= found[1].since_ms
+        assert before <= found[0].since_s <= found[1].since_s
 
         run.ended(KEY)
         assert [one.what for one in run.running()] == ["check source-x:dev (attempt 2)"]
@@ -169,7 +170,8 @@ class TestRunning:
         with pytest.raises(InfrastructureError) as caught:
             run.started(KEY, INPUTS)
 
-        assert caught.value.facts == {"path": "there", "reason": "No space left on device"}
+        assert caught.value.facts["path"] == "there"
+        assert caught.value.facts["free_bytes"] > 0
 
 
 def write(run, name, running):
@@ -286,3 +288,103 @@ class TestExecutions:
         run.log(execution("2-s", started_at_ms=2))
 
         assert [one.ending for one in run.executions()] == [Ending.TIMED_OUT, Ending.EXITED]
+
+
+class TestLastOf:
+    """What a worker was at when it died."""
+
+    @pytest.fixture
+    def of(self, run):
+        """Return a function that gives a worker's own view of the run's folder."""
+        return lambda worker: RunDirectory(run.path, worker)
+
+    def test_is_what_it_ran(self, run, of, execution):
+        of("gw0").log(execution())
+        of("gw0").started(KEY, dataclasses.replace(INPUTS, output_dir=Path("/draft")))
+
+        last = run.last_of("gw0", 0.0)
+
+        assert (last.what, last.directory) == ("read source-x:dev", "/draft")
+        assert run.last_of("gw1", 0.0) is None
+
+    def test_is_not_wiped_out_by_who_takes_over(self, run, of):
+        of("gw0").started(KEY, dataclasses.replace(INPUTS, output_dir=Path("/first")))
+        of("gw1").started(KEY, dataclasses.replace(INPUTS, output_dir=Path("/second")))
+        of("gw1").ended(KEY)
+
+        assert run.last_of("gw0", 0.0).directory == "/first"
+
+    def test_else_is_what_it_looked_at_since_its_test_began(self, run, of, execution):
+        first = execution()
+        of("gw0").log(first)
+        began = time.monotonic()
+        assert run.last_of("gw0", began) is None
+        of("gw0").log(dataclasses.replace(first, is_reused=True))
+        of("gw1").log(execution("2-s"))
+
+        last = run.last_of("gw0", began)
+
+        assert (last.what, last.directory) == ("read", str(first.directory))
+
+
+class TestFullDisk:
+    def test_at_any_call_is_told_and_the_next_call_succeeds(self, tmp_path, execution):
+        first, second = execution(), execution("2-s", key=OTHER)
+        met = 0
+        for plan in FaultPlan.each_call():
+            home = tmp_path / str(plan.token)
+            run = error = None
+            with plan, plan.attached(files_below(home)):
+                try:
+                    run = RunDirectory.create(home)
+                    run.started(KEY, INPUTS)
+                    run.log(first)
+                    run.warn("mind the gap")
+                except InfrastructureError as exc:
+                    error = exc
+            with plan:
+                if error is not None:
+                    met += 1
+                    assert error.exit_code == 3
+                    assert str(error.facts["path"]).startswith(str(home))
+                    assert error.facts["free_bytes"] >= 0
+                    assert error.facts["needed_bytes"] > 0
+                run = run or RunDirectory.create(home)
+                run.started(OTHER, INPUTS)
+                run.log(second)
+                run.warn("mind the step")
+                assert run.asked()[-1].key == OTHER
+                assert run.warnings()[-1] == "mind the step"
+                assert run.running()
+        assert met > 5
+
+
+class TestWarnings:
+    def test_there_are_none_at_first(self, run):
+        assert run.warnings() == []
+
+    def test_of_all_workers_are_kept_each_once(self, run):
+        for text in ("a", "b", "a"):
+            RunDirectory(run.path).warn(text)
+
+        assert run.warnings() == ["a", "b"]
+
+    def test_that_were_torn_are_passed_over(self, run):
+        run.warn("a")
+        with (run.path / "warnings.jsonl").open("ab") as file:
+            file.write(b'"to')
+        run.warn("b")
+
+        assert run.warnings() == ["a", "b"]
+
+
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+def test_a_clock_that_jumps_makes_nothing_run_longer(run, monkeypatch, jump_s):
+    begin = time.monotonic()
+    run.started(KEY, INPUTS)
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + jump_s * 10**9)
+    run.started(OTHER, INPUTS)
+
+    first, second = run.running()
+    assert begin <= first.since_s <= second.since_s <= time.monotonic()

@@ -20,7 +20,7 @@ FINDING = Finding(
     expected='["null", "string"]',
     got="integer",
     hint="cast it",
-    examples=tuple(Example(artifact="records/000.jsonl", line=n, text=f"zip {n}") for n in range(1, 6)),
+    examples=tuple(Example(artifact="records/000.jsonl", line=n, text=f"zip {n}") for n in range(1, 8)),
     total=37,
     checked=1000,
     waive="- {code: HT-READ-012,\n   reason: ...}",
@@ -40,6 +40,8 @@ def test_a_finding_says_all_that_a_person_needs():
         "               records/000.jsonl:1  zip 1\n"
         "               records/000.jsonl:2  zip 2\n"
         "               records/000.jsonl:3  zip 3\n"
+        "               records/000.jsonl:4  zip 4\n"
+        "               records/000.jsonl:5  zip 5\n"
         "    evidence   read-1/records/000.jsonl:1\n"
         "    hint       cast it\n"
         "    test       TestBasicRead::test_read\n"
@@ -135,5 +137,5 @@ def test_a_line_stays_a_line(text, expected):
 
 
 def test_an_example_is_found_below_its_folder():
-    assert located("a/b", Example(artifact="stdout.log", line=3)) == "a/b/stdout.log:3"
-    assert located("", Example(artifact="stdout.log")) == "stdout.log"
+    assert located("a/b", Example(artifact="stdout", line=3)) == "a/b/stdout:3"
+    assert located("", Example(artifact="stdout")) == "stdout"

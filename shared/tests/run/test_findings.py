@@ -33,18 +33,18 @@ def a_finding(severity=Severity.ERROR):
     ],
 )
 def test_a_place_is_said_as_exactly_as_it_is_known(where, text):
-    assert text == str(where)
+    assert text == where.name
 
 
 @pytest.mark.parametrize(
     ("example", "text"),
     [
-        pytest.param(Example(artifact="stdout.log", line=14), "stdout.log:14", id="with line"),
-        pytest.param(Example(artifact="stdout.log"), "stdout.log", id="without"),
+        pytest.param(Example(artifact="stdout", line=14), "stdout:14", id="with line"),
+        pytest.param(Example(artifact="stdout"), "stdout", id="without"),
     ],
 )
 def test_an_example_says_the_file_and_the_line(example, text):
-    assert text == str(example)
+    assert text == example.place
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from hydrotest_core.connector.execution import Command
 from hydrotest_core.run import report_html
 from hydrotest_core.run.findings import Outcome
 from hydrotest_core.run.report_html import page, write_html
+from hydrotest_core.testing.payloads import raw_controls
 
 TEMPLATES = Path(report_html.__file__).parent / "templates"
 OURS = re.compile(
@@ -126,6 +127,11 @@ def test_text_is_escaped_once_and_once_only(a_report):
 
 def test_hostile_text_leaves_nothing_invisible_on_the_page(hostile_report, is_printable):
     assert is_printable(page(hostile_report))
+
+
+def test_no_payload_is_on_the_page_as_it_came(hostile_reports):
+    for report in hostile_reports:
+        assert raw_controls(page(report)) == []
 
 
 @pytest.mark.parametrize(
@@ -241,3 +247,12 @@ def test_the_end_of_stderr_is_shown_where_an_execution_did_not_end_well(a_report
 
     assert "fine" not in text
     assert "first\nboom\n" in text
+
+
+def test_a_run_that_was_cut_short_says_so_at_the_top(a_report):
+    text = page(a_report(interrupted="<Ctrl-C>", not_run=3))
+
+    assert "<title>INTERRUPTED: " in text
+    assert '<p class="verdict">Interrupted</p>' in text
+    assert "Cut short by &lt;Ctrl-C&gt;, 3 tests not run." in text
+    assert "Interrupted" not in page(a_report())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jsonschema_rs
@@ -8,6 +9,7 @@ import pytest
 
 from hydrotest_core.errors import UsageError
 from hydrotest_core.run.report_json import read_report, schema, schema_text, write_report
+from hydrotest_core.testing.payloads import raw_controls
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "formats" / "report.schema.json"
 
@@ -31,6 +33,15 @@ def test_hostile_text_costs_no_report(tmp_path, hostile_report):
 
     assert len(hostile_report.verdicts) == len(read.verdicts)
     assert "\\ud800lone\\udfff" in read.warnings
+
+
+def test_the_file_shows_no_payload_raw_and_holds_it_exactly(tmp_path, hostile_reports):
+    for report in hostile_reports:
+        write_report(report, tmp_path / "report.json")
+
+        assert raw_controls((tmp_path / "report.json").read_text()) == []
+        if not re.search("[\ud800-\udfff]", report.connector):  # JSON has no word for it.
+            assert read_report(tmp_path / "report.json") == report
 
 
 def test_fields_of_a_later_release_are_passed_over(tmp_path, failing_report):

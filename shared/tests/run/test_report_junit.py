@@ -7,6 +7,7 @@ import pytest
 
 from hydrotest_core.run.findings import Outcome
 from hydrotest_core.run.report_junit import junit_xml, write_junit
+from hydrotest_core.testing.payloads import raw_controls, runner_commands
 
 
 @pytest.fixture
@@ -122,6 +123,19 @@ def test_hostile_text_is_well_formed_and_printable(hostile_report, is_printable)
             assert is_printable(text), repr(text)
 
 
+def test_no_payload_is_in_the_file_as_it_came(hostile_reports):
+    for report in hostile_reports:
+        data = junit_xml(report).decode()
+        texts = [text for node in ET.fromstring(data).iter() for text in _texts(node)]
+
+        assert raw_controls(data + "".join(texts)) == []
+        assert [text for text in texts if runner_commands(text)] == []
+
+
+def _texts(node):
+    return [node.text or "", *node.attrib.values()]
+
+
 def test_an_empty_run_is_a_valid_file(a_report):
     tree = ET.fromstring(junit_xml(a_report(verdicts=[])))
 
@@ -133,3 +147,18 @@ def test_the_file_is_for_its_owner_alone(tmp_path, failing_report):
 
     assert (tmp_path / "junit.xml").stat().st_mode & 0o777 == 0o600
     assert junit_xml(failing_report) == (tmp_path / "junit.xml").read_bytes()
+
+
+def test_a_run_that_was_cut_short_has_an_error_that_says_so(a_report):
+    root = ET.fromstring(junit_xml(a_report(interrupted="SIGTERM", not_run=1)))
+
+    (suite,) = [one for one in root if one.get("name", "").endswith(".run")]
+    (case,) = suite
+    (error,) = case
+    assert suite.get("errors") == suite.get("tests") == "1"
+    assert error.get("message") == "interrupted by SIGTERM; 1 test not run"
+    assert (case.get("name"), error.get("type")) == ("interrupted", "interrupted")
+
+
+def test_a_run_that_came_to_its_end_has_none(tree):
+    assert [one for one in tree if one.get("name", "").endswith(".run")] == []

@@ -7,6 +7,7 @@ import pytest
 from hydrotest_core.connector.execution import Command
 from hydrotest_core.run.findings import Finding, Outcome, Rule
 from hydrotest_core.run.report_terminal import render
+from hydrotest_core.testing.payloads import raw_controls, runner_commands
 
 PAGE = ".hydrotest/runs/20261121-0312-k3f/report.html"
 
@@ -138,7 +139,30 @@ def test_no_connector_text_reaches_the_terminal_raw(hostile_report, is_printable
     assert is_printable(without_ours)
 
 
+@pytest.mark.parametrize("width", [72, 100, 171])
+def test_no_payload_acts_on_a_terminal_or_a_runner_however_lines_are_broken(hostile_reports, width):
+    for report in hostile_reports:
+        text = render(report, width=width)
+
+        assert (raw_controls(text), runner_commands(text)) == ([], [])
+
+
 def test_a_warning_can_not_pass_for_a_line_of_ours(a_report, a_verdict):
     report = a_report(verdicts=[a_verdict("spec", "t")], warnings=["x\nPASSED  all\n::error::y"])
 
     assert not re.search(r"^(PASSED  all|::error)", render(report), re.MULTILINE)
+
+
+@pytest.mark.parametrize("verdicts", [None, []], ids=["some verdicts", "none"])
+def test_a_run_that_was_cut_short_says_so_before_anything_else(a_report, verdicts):
+    changes = {} if verdicts is None else {"verdicts": verdicts}
+    report = a_report(interrupted="Ctrl-C", not_run=7, **changes)
+
+    last = render(report, width=200, report_path="r.html").splitlines()[-1]
+
+    assert last.startswith("INTERRUPTED by Ctrl-C  ")
+    assert "7 not run in 34" in last
+
+
+def test_who_interrupted_brings_no_control_character(a_report):
+    assert "\x1b" not in render(a_report(interrupted="\x1b[2J"))

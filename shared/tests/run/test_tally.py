@@ -173,3 +173,11 @@ def test_evidence_lies_in_the_executions_folder(a_report, an_execution, executio
     ran = an_execution(Command.READ, "key-of-1", 0, 1, directory="../../cache/read-1")
 
     assert folder == evidence_folder(a_report(executions=[ran]), found("HT-1", execution=execution))
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_run_that_was_cut_short_ends_with_130_whatever_it_found(a_report, a_verdict, outcome):
+    report = a_report(verdicts=[a_verdict("spec", "t", outcome)], interrupted="Ctrl-C")
+
+    assert exit_code(report) is ExitCode.INTERRUPTED
+    assert pytest_exit_code(report, 2) == 2

@@ -49,6 +49,23 @@ def test_a_clock_that_went_back_puts_nothing_before_the_axis(a_report, an_execut
     assert (bar.start_pct, bar.before) == (0, "")
 
 
+@pytest.mark.parametrize("jump_s", [-3600, 3600])
+@pytest.mark.parametrize("reused", [False, True])
+def test_a_clock_that_jumped_by_an_hour_makes_no_run_an_hour_long(
+    a_report, an_execution, jump_s, reused
+):
+    ran = [
+        an_execution(Command.CHECK, "c", 0, 5),
+        an_execution(Command.READ, "r", 5 + jump_s, 10, reused=reused),
+    ]
+
+    line = timeline(a_report(duration_s=20, executions=ran), limit=10)
+
+    assert line.length_s == 20
+    assert all(0 <= bar.start_pct <= bar.end_pct <= 100 for bar in line.bars)
+    assert line.bars[1].width_pct == 50
+
+
 def test_a_bar_stays_on_the_plot_and_visible(a_report, an_execution):
     ran = [an_execution(Command.SPEC, "s", 20, 0)]
 

@@ -1,4 +1,7 @@
-"""The runner contract on the scripted and the process runner; on Docker in `docker/`."""
+"""The runner contract on the scripted and the process runner, and on Docker over a fake engine.
+
+On a real engine it stands in `connector/docker/`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import sys
 
 import pytest
 
+from hydrotest_core.connector.docker import DockerRunner
 from hydrotest_core.connector.execution import ConnectorUnderTest
 from hydrotest_core.connector.process import ProcessRunner
 from hydrotest_core.connector.reaper import SESSION_VARIABLE, marked_processes
 from hydrotest_core.connector.session import Session
 from hydrotest_core.testing import Script, ScriptedRunner, a_log, a_record
 from hydrotest_core.testing.contract import Behaviour, RunnerContract, program
+from hydrotest_core.testing.fake_engine import FakeEngine
 
 
 def echo(inputs):
@@ -84,6 +89,46 @@ class TestProcessRunner(RunnerContract):
         return lambda: [
             *marked_processes(SESSION_VARIABLE, session.id),
             *(path.name for path in session.folder.iterdir() if path.is_dir()),
+        ]
+
+
+class TestDockerRunnerOnAFakeEngine(RunnerContract):
+    """What the kernel does for a container is left to the real one."""
+
+    hang_timeout_s = 1.0
+
+    @pytest.fixture
+    def engine(self, tmp_path_factory):
+        with FakeEngine(tmp_path_factory.mktemp("e")) as engine:
+            yield engine
+
+    @pytest.fixture
+    def session(self, engine):
+        with Session.open(engine=engine.address) as session:
+            yield session
+
+    @pytest.fixture
+    def runner(self, session):
+        return DockerRunner(session, stop_grace_s=0.3)
+
+    @pytest.fixture
+    def launch(self, engine):
+        def make(behaviour):
+            words = (sys.executable, "-c", program(), behaviour.value)
+            return ConnectorUnderTest(
+                name="contract",
+                version="dev",
+                identity=engine.add_image("contract:dev", words),
+                image="contract:dev",
+            )
+
+        return make
+
+    @pytest.fixture
+    def leftovers(self, engine):
+        return lambda: [
+            *(name for things in engine.things.values() for name in things),
+            *engine.processes(),
         ]
 
 

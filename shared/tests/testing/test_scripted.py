@@ -34,7 +34,7 @@ def play(tmp_path):
 
 
 def stdout_of(result):
-    return (result.directory / "stdout.log").read_bytes()
+    return b"".join(Evidence(result.directory).stdout())
 
 
 def test_lines_are_said_as_they_are_given(play):

@@ -129,9 +129,10 @@ def in_sync_mode(streams: Iterable[Mapping[str, Any]], mode: str) -> list[dict[s
 def _updated(asked: Path) -> Iterator[Path]:
     """Yield the updated versions of a config: `updated_configurations/config|1700000000.json`."""
     folder = asked.parent / UPDATED
-    for file in folder.iterdir() if folder.is_dir() else ():
+    # Whoever could plant a link there would choose what the connector is told.
+    is_ours = folder.is_dir() and not folder.is_symlink()
+    for file in folder.iterdir() if is_ours else ():
         is_named = file.name.startswith(f"{asked.stem}|") and file.suffix == asked.suffix
-        # Whoever could plant a link there would choose what the connector is told.
         if is_named and file.is_file() and not file.is_symlink():
             yield file
 

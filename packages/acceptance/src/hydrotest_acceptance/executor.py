@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hydrotest_acceptance.rules.isolation import works_as_isolated
 from hydrotest_core.connector.evidence import Evidence
-from hydrotest_core.connector.execution import Command, ExecutionInputs, Network
+from hydrotest_core.connector.execution import (
+    MAX_OUTPUT_BYTES,
+    Command,
+    ExecutionInputs,
+    Network,
+)
+from hydrotest_core.connector.isolation import STRICT
+from hydrotest_core.errors import InfrastructureError
 from hydrotest_core.protocol import MessageType
-from hydrotest_core.redaction import Redactor, SecretDict, secret_values
+from hydrotest_core.redaction import Redactor, SecretDict, find_secrets
+from hydrotest_core.run.findings import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,6 +78,8 @@ class Executor:
         run: The run's folder, where each execution is logged.
         session_key: Makes equal secrets look equal in all workers.
         environment: Variables for every command.
+        isolation: Name of the profile that keeps the machine from the connector.
+        max_output_bytes: How much the connector may say in one execution.
         deadline: When the current test's time is up, by the monotonic clock.
         seen: Keys of the executions the current test looked at, in order.
     """
@@ -77,14 +89,19 @@ class Executor:
     run: RunDirectory
     session_key: bytes
     environment: Mapping[str, str] = field(default_factory=dict)
+    isolation: str = STRICT.name
+    max_output_bytes: int = MAX_OUTPUT_BYTES
     deadline: float = float("inf")
     seen: list[str] = field(default_factory=list)
     _specification: Mapping[str, Any] | None = None
+    _learned: dict[str, str] = field(default_factory=dict, repr=False)
+    _of_test: list[tuple[ExecutionInputs, Execution]] = field(default_factory=list, repr=False)
 
     def begin_test(self, timeout_s: float) -> None:
         """Start the clock of a test."""
         self.deadline = time.monotonic() + timeout_s
         self.seen = []
+        self._of_test = []
 
     def spec(self, deployment_mode: str | None = None) -> Execution:
         """Run `spec`, without network."""
@@ -117,15 +134,41 @@ class Executor:
             deployment_mode=deployment_mode,
         )
 
+    def second_look(self, judgements: Sequence[Judgement]) -> list[Judgement]:
+        """Say what a test's failed executions needed that `strict` keeps from a connector.
+
+        Where something was refused to the connector it is run again with less kept from
+        it. An engine that fails meanwhile costs the explanation only.
+        """
+        if self.isolation != STRICT.name or self.cache.runner.name != "docker":
+            return []
+        findings = [finding for one in judgements for finding in one.findings]
+        blamed = {one.execution for one in findings if one.severity is Severity.ERROR}
+        found: list[Judgement] = []
+        for inputs, execution in self._of_test:
+
+            def again(profile: str, inputs: ExecutionInputs = inputs) -> Evidence:
+                less = replace(inputs, isolation=profile, timeout_s=self._time_left_s())
+                return self._take(less).evidence
+
+            if execution.cached.directory.name in blamed:
+                with contextlib.suppress(InfrastructureError):
+                    found += execution.seen(works_as_isolated(execution.evidence, again))
+        return found
+
     def redactor(self, config: SecretDict | None) -> Redactor:
         """Return what keeps secrets of config and variables out of all that is written."""
-        secrets = {
-            f"environment.{name}": value
-            for name, value in secret_values(self.environment, None).items()
-        }
+        found = find_secrets(self.environment, None)
+        secrets = {f"environment.{name}": value for name, value in found.values.items()}
+        left_out = {f"environment.{name}": reason for name, reason in found.left_out.items()}
+        specification = self._connection_specification() if config else None
         if config:
-            secrets |= secret_values(config, self._connection_specification())
-        return Redactor(secrets, session_key=self.session_key)
+            found = find_secrets(config, specification)
+            secrets |= found.values
+            left_out |= found.left_out
+        redactor = Redactor(secrets, self.session_key, specification, left_out)
+        redactor.learn(self._learned)
+        return redactor
 
     def _execute(
         self,
@@ -152,12 +195,26 @@ class Executor:
             state=state,
             environment=environment,
             network=network,
-            timeout_s=min(at_most_s, max(_LEAST_S, self.deadline - time.monotonic())),
+            isolation=self.isolation,
+            timeout_s=min(at_most_s, self._time_left_s()),
+            max_output_bytes=self.max_output_bytes,
             attempt=attempt,
             output_dir=Path(),
             redactor=redactor,
         )
-        cached = self.cache.run(inputs)
+        execution = self._take(inputs)
+        self._of_test.append((inputs, execution))
+        return execution
+
+    def _time_left_s(self) -> float:
+        return max(_LEAST_S, self.deadline - time.monotonic())
+
+    def _take(self, inputs: ExecutionInputs) -> Execution:
+        try:
+            cached = self.cache.run(inputs)
+        finally:
+            # What the connector was given while it ran may turn up in what it says next time.
+            self._learned |= inputs.redactor.learned
         self.run.log(cached)
         self.seen.append(cached.key)
         return Execution(cached, Evidence(cached.directory))

@@ -11,6 +11,8 @@ from hydrotest_core.run.findings import Finding, Outcome, Severity
 from hydrotest_core.untrusted import for_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hydrotest_core.run.findings import Judgement
 
 __all__ = ["Judge"]
@@ -25,9 +27,16 @@ class Judge:
     that was noted before, a failure, the test fails. `note` keeps judgements aside
     that can fail the test but can't make it pass: how the connector exited says
     nothing about whether its records were looked at.
+
+    Args:
+        second_look: Given the judgements of a test that is about to fail, says what else
+            there is to know; it may run the connector again.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, second_look: Callable[[list[Judgement]], list[Judgement]] | None = None
+    ) -> None:
+        self._second_look = second_look
         self._aside: list[Judgement] = []
         self._principal: list[Judgement] = []
 
@@ -46,6 +55,8 @@ class Judge:
     def stop_if_failed(self) -> None:
         """Fail the test here if anything so far is a failure: what follows would build on it."""
         if self.complaint:
+            if self._second_look is not None:
+                self._aside.extend(self._second_look(self.judgements))
             pytest.fail(self.complaint, pytrace=False)
 
     @property
@@ -84,13 +95,13 @@ class Judge:
     @property
     def reason(self) -> str:
         """Why there was nothing to judge, or why the rules were not applied; safe to print."""
-        reasons = [one.skipped for one in self._principal if one.skipped]
+        reasons = [for_terminal(one.skipped) for one in self._principal if one.skipped]
         nothing = [
             f"{one.rule.code} had nothing to judge"
             for one in self._principal
             if one.outcome is Outcome.INCONCLUSIVE
         ]
-        return for_terminal("; ".join(dict.fromkeys(reasons + nothing))) or "no rule was applied"
+        return "; ".join(dict.fromkeys(reasons + nothing)) or "no rule was applied"
 
     @property
     def rules(self) -> tuple[str, ...]:

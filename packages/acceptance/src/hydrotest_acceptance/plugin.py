@@ -7,11 +7,13 @@ The hooks are thin: `session` holds what is judged, `parametrize` makes the test
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
-import signal
+import re
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from hydrotest_acceptance.config import AcceptanceConfig
     from hydrotest_acceptance.judge import Judge
     from hydrotest_acceptance.session import AcceptanceSession
+    from hydrotest_core.connector.interrupts import Interrupts
 
 
 __all__: list[str] = []
@@ -33,6 +36,7 @@ CATS_PLUGIN = "connector_acceptance_test.plugin"
 HOST_FOR_CONNECTOR = "HYDROTEST_HOST_FOR_CONNECTOR"
 # A test's own time is kept by stopping the connector; pytest-timeout comes after, for us.
 GRACE_S = 60.0
+CALLS_A_LEVEL = 8
 
 CONFIG: pytest.StashKey[AcceptanceConfig] = pytest.StashKey()
 SESSION: pytest.StashKey[AcceptanceSession] = pytest.StashKey()
@@ -57,6 +61,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Where the connector runs; auto takes Docker when an engine answers.",
     )
     group.addoption(
+        "--isolation",
+        choices=("strict", "writable", "relaxed"),
+        default="strict",
+        help="What is kept from the connector in Docker; less than strict is a warning each.",
+    )
+    group.addoption(
         "--connector-version",
         metavar="VERSION",
         default=None,
@@ -75,6 +85,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0.0,
         help="Take kept executions up to this old. Default 0: only those of this session.",
     )
+    group.addoption(
+        "--max-output",
+        metavar="SIZE",
+        type=_size,
+        default=None,
+        help="Stop a connector that says more than this, as 500MB or 20GB. Default: 20GB.",
+    )
+
+
+_UNITS: Final = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def _size(text: str) -> int:
+    """Read a size, `20GB` or a number of bytes."""
+    found = re.fullmatch(r"([0-9]+) ?(KB|MB|GB|TB|)", text.strip().upper())
+    if found is None or not int(found[1]):
+        message = f"{text!r} is no size: write it as 500MB or 20GB"
+        raise argparse.ArgumentTypeError(message)
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _is_asked(config: pytest.Config) -> bool:
@@ -104,40 +133,50 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from hydrotest_acceptance.config import load_config  # noqa: PLC0415 - inert until asked
     from hydrotest_acceptance.session import AcceptanceSession, Options  # noqa: PLC0415
+    from hydrotest_core.connector.execution import MAX_OUTPUT_BYTES  # noqa: PLC0415
+    from hydrotest_core.connector.interrupts import Interrupts  # noqa: PLC0415
     from hydrotest_core.errors import HydrotestError, UsageError  # noqa: PLC0415
+    from hydrotest_core.protocol.lines import MAX_DEPTH  # noqa: PLC0415
     from hydrotest_core.run.tally import PYTEST_INCONCLUSIVE  # noqa: PLC0415
+    from hydrotest_core.untrusted import for_terminal  # noqa: PLC0415
 
     for marker in ("default_timeout(seconds)", "backward_compatibility", "slow"):
         config.addinivalue_line("markers", f"{marker}: as in Airbyte's acceptance tests")
+    # Rules walk values level by level, a few calls each; nothing deeper comes to them.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), CALLS_A_LEVEL * MAX_DEPTH + 1000))
     folder = Path(config.getoption("acceptance_test_config")).resolve()
     try:
         settings = config.stash[CONFIG] = load_config(folder)
         if _is_worker(config):
-            sent = config.workerinput["hydrotest"]  # type: ignore[attr-defined] # set by xdist
-            session = AcceptanceSession.join(sent, settings)
+            _listen(config, Interrupts(is_patient=True))
+            sent = config.workerinput  # type: ignore[attr-defined] # set by xdist
+            session = AcceptanceSession.join(sent["hydrotest"], settings, sent["workerid"])
         elif _only_looks(config):
             return
         else:
+            interrupts = _listen(config, Interrupts())
             options = Options(
                 folder=str(folder),
                 runner=config.getoption("runner"),
+                isolation=config.getoption("isolation"),
                 version=config.getoption("connector_version"),
                 home=str(Path(config.getoption("hydrotest_home")).resolve()),
                 max_age_s=config.getoption("max_age"),
+                max_output_bytes=config.getoption("max_output") or MAX_OUTPUT_BYTES,
             )
             session = AcceptanceSession.open(options, settings)
+            interrupts.on_first = session.announce_end
             os.environ[HOST_FOR_CONNECTOR] = session.host_for_connector
-            _end_as_by_ctrl_c()
             from hydrotest_acceptance.controller import Controller  # noqa: PLC0415 - no worker's
 
-            controller = Controller(config, session, settings)
+            controller = Controller(config, session, settings, interrupts)
             config.pluginmanager.register(controller, "hydrotest-controller")
             if config.getoption("tx", None):
                 _prepare_for_workers(config, session, settings)
     except UsageError as exc:
-        raise pytest.UsageError(str(exc)) from exc
+        raise pytest.UsageError(for_terminal(str(exc), multiline=True)) from exc
     except HydrotestError as exc:
-        pytest.exit(str(exc), returncode=PYTEST_INCONCLUSIVE)
+        pytest.exit(for_terminal(str(exc), multiline=True), returncode=PYTEST_INCONCLUSIVE)
     config.stash[SESSION] = session
     config.add_cleanup(session.close)
     _register_users_module(config, folder)
@@ -154,10 +193,11 @@ def _prepare_for_workers(
         session.run_ahead(settings)
 
 
-def _end_as_by_ctrl_c() -> None:
+def _listen(config: pytest.Config, interrupts: Interrupts) -> Interrupts:
     """Let SIGTERM and SIGHUP, which CI sends, end the run as Ctrl-C does: with all it has."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    interrupts.listen()
+    config.add_cleanup(interrupts.stop)
+    return interrupts
 
 
 def _register_users_module(config: pytest.Config, folder: Path) -> None:
@@ -194,7 +234,9 @@ def pytest_pycollect_makemodule(
     """Name our suites' tests by the connector, not by where the package is installed."""
     if module_path.parent != SUITES or not _is_asked(parent.config):
         return None
-    connector = Path(parent.config.getoption("acceptance_test_config")).resolve().name
+    from hydrotest_core.untrusted import for_terminal  # noqa: PLC0415 - inert until asked
+
+    connector = for_terminal(Path(parent.config.getoption("acceptance_test_config")).resolve().name)
     module = pytest.Module.from_parent(parent, path=module_path, nodeid=connector)
     return module  # noqa: RET504 - from_parent returns Any
 

@@ -24,11 +24,14 @@ from hydrotest_acceptance.executor import LOOK_UP_S, Executor
 from hydrotest_core.connector.cache import ExecutionCache
 from hydrotest_core.connector.choosing import choose_runner
 from hydrotest_core.connector.evidence import Evidence
-from hydrotest_core.connector.execution import ConnectorUnderTest
+from hydrotest_core.connector.execution import MAX_OUTPUT_BYTES, ConnectorUnderTest
 from hydrotest_core.connector.folder import ConnectorFolder
-from hydrotest_core.connector.session import Session
-from hydrotest_core.errors import HydrotestError
+from hydrotest_core.connector.follower import Follower
+from hydrotest_core.connector.isolation import STRICT, profile_in
+from hydrotest_core.connector.session import Session, clear_stale
+from hydrotest_core.errors import HydrotestError, InfrastructureError
 from hydrotest_core.run.directory import RunDirectory
+from hydrotest_core.untrusted import for_terminal
 
 if TYPE_CHECKING:
     from hydrotest_acceptance.config import AcceptanceConfig
@@ -45,11 +48,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         folder: The folder with `acceptance-test-config.yml`.
         runner: `auto`, `docker` or `process`.
+        isolation: Name of a profile of the Docker runner.
         version: Which version of the connector; `None` takes the tag of
             `connector_image`.
         home: Where environments, executions and reports are kept.
         max_age_s: How old a kept execution may be to be taken; 0 takes only
             those of this session.
+        max_output_bytes: How much the connector may say in one execution.
     """
 
     folder: str
@@ -57,6 +62,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None
     home: str
     max_age_s: float = 0.0
+    max_output_bytes: int = MAX_OUTPUT_BYTES
+    isolation: str = STRICT.name
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,12 +94,19 @@ class AcceptanceSession:
     """What a controller opened or a worker joined; `executor` runs the connector."""
 
     def __init__(
-        self, subject: Subject, session: Session, runner: ConnectorRunner, config: AcceptanceConfig
+        self,
+        subject: Subject,
+        session: Session,
+        runner: ConnectorRunner,
+        config: AcceptanceConfig,
+        *,
+        worker: str = "",
     ) -> None:
         self.subject = subject
         self.options = subject.options
-        self.run = RunDirectory(Path(subject.run_path))
+        self.run = RunDirectory(Path(subject.run_path), worker)
         self._session = session
+        self._follower = Follower(session)
         self._ahead: threading.Thread | None = None
         cache = ExecutionCache(
             Path(subject.options.home),
@@ -101,6 +115,7 @@ class AcceptanceSession:
             accept_since_ms=subject.accept_since_ms,
             on_start=self.run.started,
             on_end=self.run.ended,
+            on_damage=self.run.warn,
         )
         self.executor = Executor(
             connector=subject.connector,
@@ -108,6 +123,8 @@ class AcceptanceSession:
             run=self.run,
             session_key=bytes.fromhex(subject.session_key),
             environment=config.environment,
+            isolation=subject.options.isolation,
+            max_output_bytes=subject.options.max_output_bytes,
         )
 
     def __repr__(self) -> str:
@@ -128,6 +145,7 @@ class AcceptanceSession:
             InfrastructureError: The engine, a build or an install failed.
         """
         say(f"hydrotest {version()}  {Path(options.folder).name}  settings {config.path}")
+        _clear_what_the_dead_left()
         session = Session.open()
         try:
             runner, why = choose_runner(options.runner, session)
@@ -151,23 +169,32 @@ class AcceptanceSession:
         return cls(subject, session, runner, config)
 
     @classmethod
-    def join(cls, sent: str, config: AcceptanceConfig) -> AcceptanceSession:
-        """Make a worker's half from what `for_worker` returned."""
+    def join(cls, sent: str, config: AcceptanceConfig, worker: str) -> AcceptanceSession:
+        """Make a worker's half from what `for_worker` returned; it ends with its controller."""
         subject = msgspec.json.decode(sent, type=Subject, dec_hook=_from_wire)
         session = Session.join(subject.session_id)
         runner, _ = choose_runner(subject.options.runner, session)
-        return cls(subject, session, runner, config)
+        joined = cls(subject, session, runner, config, worker=worker)
+        joined._follower.start()
+        return joined
 
     def for_worker(self) -> str:
         """Return what a worker needs to join."""
         return msgspec.json.encode(self.subject, enc_hook=str).decode()
 
     def isolation(self) -> str:
-        """Return the isolation that was in force, in words, and for which commands."""
+        """Return the isolation that was in force, in words, and for which commands.
+
+        Not of second looks: those explain, and no verdict rests on them.
+        """
         commands: dict[str, set[str]] = defaultdict(set)
         for summary in self.run.executions():
-            manifest = Evidence(self.run.path / summary.directory).manifest
-            commands[manifest.isolation].add(str(manifest.command))
+            # One that was deleted meanwhile has nothing to say, and costs nobody the report.
+            with contextlib.suppress(InfrastructureError):
+                manifest = Evidence(self.run.path / summary.directory).manifest
+                profile = profile_in(manifest.isolation)
+                if profile is None or profile.name == self.options.isolation:
+                    commands[manifest.isolation].add(str(manifest.command))
         if len(commands) <= 1:
             return next(iter(commands), "")
         # They differ in the last words only: what of the network was there.
@@ -181,6 +208,14 @@ class AcceptanceSession:
     def clear_orphans(self) -> None:
         """Remove what a worker left behind that is dead."""
         self._session.clear_orphans()
+
+    def announce_end(self) -> None:
+        """Have the workers end, too."""
+        self._session.announce_end()
+
+    def keep_guarded(self) -> None:
+        """See to it that somebody cleans up if we are killed."""
+        self._session.keep_guarded()
 
     def run_ahead(self, config: AcceptanceConfig) -> None:
         """Begin to run `spec` in a thread: it is what any worker asks for first.
@@ -201,9 +236,21 @@ class AcceptanceSession:
 
     def close(self) -> None:
         """Let go of the session; whatever still runs under its label is removed."""
+        self._follower.stop()
         self._session.close()
         if self._ahead is not None:
             self._ahead.join(_ENDS_WITHIN_S)
+
+
+def _clear_what_the_dead_left() -> None:
+    """Remove, aloud, what sessions left that were killed along with their reapers."""
+    try:
+        gone = clear_stale()
+    except OSError as exc:  # What answers there is no engine; choosing a runner tells.
+        say(f"what dead sessions left can't be listed: {exc}")
+        return
+    for line in gone:
+        say(f"removed {line}, whose owner is dead")
 
 
 def _resolve(
@@ -228,7 +275,7 @@ def _from_wire(kind: type, value: Any) -> Any:
 
 def say(line: str) -> None:
     """Tell the person who waits; a long build must not be silent."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - before pytest's reporter is there
+    print(for_terminal(line), file=sys.stderr, flush=True)  # noqa: T201 - before pytest's reporter is there
 
 
 def version() -> str:

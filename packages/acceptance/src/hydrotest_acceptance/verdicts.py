@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,17 @@ import pytest
 
 from hydrotest_acceptance.judge import Judge
 from hydrotest_acceptance.parametrize import section_named, section_of
+from hydrotest_core.connector.isolation import STRICT
 from hydrotest_core.errors import HydrotestError, InfrastructureError
 from hydrotest_core.run.findings import Outcome, Verdict
-from hydrotest_core.untrusted import for_terminal
+from hydrotest_core.untrusted import for_json, for_terminal
 
 if TYPE_CHECKING:
     from hydrotest_acceptance.session import AcceptanceSession, Options
 
 __all__ = ["attach", "carried", "rerun_command"]
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # The name under which a verdict travels; xdist carries a report's user properties.
 _PROPERTY = "hydrotest.verdict"
 
@@ -101,6 +104,8 @@ def rerun_command(nodeid: str, options: Options | None = None) -> str:
 def _own_command(options: Options) -> str:
     words = ["pytest", "-p", "hydrotest_acceptance.plugin"]
     words += ["--acceptance-test-config", options.folder, "--runner", options.runner]
+    if options.isolation != STRICT.name:
+        words += ["--isolation", options.isolation]
     if options.version is not None:
         words += ["--connector-version", options.version]
     return shlex.join(words)
@@ -153,6 +158,7 @@ def _make_printable(report: pytest.TestReport, error: BaseException | None) -> N
 
     An error of ours says what to do; where it was raised helps nobody.
     """
+    report.sections = [(title, _plain(text)) for title, text in report.sections]
     if isinstance(report.longrepr, tuple):
         path, line, text = report.longrepr
         report.longrepr = (path, line, for_terminal(text))
@@ -165,11 +171,18 @@ def _make_printable(report: pytest.TestReport, error: BaseException | None) -> N
         report.longrepr = report.longrepr if safe == text else safe
 
 
+def _plain(text: str) -> str:
+    """Return captured output without colours, and the rest of it visible."""
+    return for_terminal(_COLOUR.sub("", text), multiline=True)
+
+
 def _encoded(verdict: Verdict) -> str:
+    """Return the verdict as JSON; pytest's own JUnit file shows it, so nothing in it acts."""
     try:
-        return msgspec.json.encode(verdict).decode()
+        data = msgspec.json.encode(verdict)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(verdict))).decode()
+        data = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(verdict)))
+    return for_json(data).decode()
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -19,13 +19,14 @@ def evidence_of(tmp_path):
     """Return a function that writes messages and a manifest as a runner does, and reads them."""
     numbers = itertools.count()
 
-    def make(*messages, stderr=b"", **manifest):
+    def make(*messages, unended=b"", stderr=b"", **manifest):
         directory = tmp_path / str(next(numbers))
         directory.mkdir()
         with OutputRecorder(directory) as recorder:
             for message in messages:
                 raw = message if isinstance(message, bytes) else json.dumps(message).encode()
                 recorder.stdout(raw + b"\n")
+            recorder.stdout(unended)
             recorder.stderr(stderr)
             summary = recorder.close()
         facts = {

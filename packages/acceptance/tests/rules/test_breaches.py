@@ -29,13 +29,13 @@ def test_many_instances_at_one_place_are_one_finding_with_three_examples():
 
     (finding,) = breaches.findings(checked=2000)
     assert (finding.total, finding.checked, finding.got) == (1000, 2000, "integer")
-    assert [str(example) for example in finding.examples] == [
+    assert [example.place for example in finding.examples] == [
         "records/000.jsonl:1",
         "records/000.jsonl:2",
         "records/000.jsonl:3",
     ]
     assert [example.text for example in finding.examples] == ["1", "2", "3"]
-    assert str(finding.where) == "public.users address.zip"
+    assert finding.where.name == "public.users address.zip"
 
 
 def test_another_path_or_another_expectation_is_another_finding():

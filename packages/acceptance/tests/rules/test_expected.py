@@ -105,7 +105,7 @@ def test_missing_records_are_counted_and_three_of_them_shown():
     found = judged(expected, expected[:2])[PRESENT]
     (finding,) = found.findings
     assert (finding.total, finding.checked, found.checked) == (8, 10, 10)
-    assert [str(example) for example in finding.examples] == [
+    assert [example.place for example in finding.examples] == [
         "expected.jsonl:3",
         "expected.jsonl:4",
         "expected.jsonl:5",
@@ -117,7 +117,7 @@ def test_a_record_with_another_value_is_shown_beside_the_expected_one_by_its_key
 
     (value, more) = judged([A, B], actual)[PRESENT].findings
     assert (value.where.path, value.got, value.total) == ("v", "another value", 1)
-    assert str(value.examples[0]) == "records/000.jsonl:2"
+    assert value.examples[0].place == "records/000.jsonl:2"
     assert value.examples[0].text == 'expected "b", got "x" (expected.jsonl:2)'
     assert (more.where.path, more.examples[0].text) == (
         "more",

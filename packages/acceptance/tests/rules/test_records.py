@@ -4,7 +4,7 @@ import pytest
 
 from hydrotest_acceptance.rules.records import SchemaJudge
 from hydrotest_acceptance.testing import declared_stream, see
-from hydrotest_core.run.findings import Outcome
+from hydrotest_core.run.findings import Outcome, Severity
 
 USABLE, CODE = "HT-READ-011", "HT-READ-012"
 
@@ -144,3 +144,43 @@ def test_a_value_is_shortened(judge_of):
     (finding,) = judge_of({"type": "integer"}, {"a": "x" * 10_000})[CODE].findings
 
     assert len(finding.examples[0].text) == 160
+
+
+class TestPatternsThatCannotBeRun:
+    SLOW = r"^(?=a)(a+)+$"
+
+    def test_are_a_finding_of_their_own_and_blame_no_record(self, judge_of):
+        found = judge_of({"pattern": self.SLOW}, {"a": "a"}, {"a": "a" * 100_000 + "!"})
+
+        (finding,) = found[USABLE].findings
+        assert (found[USABLE].outcome, found[CODE].outcome) == (Outcome.PASSED, Outcome.PASSED)
+        assert finding.severity is Severity.WARNING
+        assert "^(?=a)(a+)+$" in str(finding.where.path)
+        assert "more than 512 characters" in str(finding.got)
+        assert finding.hint
+
+    def test_that_ran_leave_no_finding(self, judge_of):
+        assert judge_of({"pattern": self.SLOW}, {"a": "a"})[USABLE].findings == ()
+
+    def test_do_not_hide_what_else_is_wrong(self, judge_of):
+        declared = {"pattern": self.SLOW, "maxLength": 10}
+
+        assert judge_of(declared, {"a": "a" * 600})[CODE].outcome is Outcome.FAILED
+
+    @pytest.mark.parametrize("wrapped", ["not", "oneOf"])
+    def test_only_warn_where_taking_them_as_fitting_breaks_the_rule(self, judge_of, wrapped):
+        slow = {"pattern": self.SLOW}
+        declared = {"not": slow} if wrapped == "not" else {"oneOf": [slow, {"type": "string"}]}
+
+        found = judge_of(declared, {"a": "a" * 600})[CODE]
+
+        assert found.outcome is Outcome.PASSED
+        assert [one.severity for one in found.findings] == [Severity.WARNING]
+
+    def test_in_the_names_of_fields_leave_a_record_unjudged(self, judge_of):
+        schema = {"patternProperties": {"^b": {"type": "string"}}}
+
+        found = judge_of(schema, {"b": 1, "b" * 40_000: 1}, whole=True)
+
+        assert found[CODE].outcome is Outcome.INCONCLUSIVE
+        assert "name of more than" in str(found[USABLE].findings[0].got)

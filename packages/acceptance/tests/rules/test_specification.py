@@ -196,6 +196,24 @@ def test_each_fault_of_a_config_is_found_and_no_value_is_shown():
     assert "hunter" not in str(judgement)
 
 
+def test_a_config_that_breaks_a_pattern_is_told_without_its_value():
+    wanted = schema(a={"pattern": "^x"})
+
+    (finding,) = rules.config_matches_spec(wanted, {"a": "hunter2"}).findings
+
+    assert finding.expected == "what properties/a/pattern asks for"
+    assert finding.got == "Pattern"
+
+
+def test_a_pattern_that_cannot_be_run_on_a_config_only_warns():
+    wanted = schema(a={"pattern": "^(?=a)(a+)+$"})
+
+    judgement = rules.config_matches_spec(wanted, {"a": "a" * 100_000 + "!"})
+
+    assert judgement.outcome is Outcome.PASSED
+    assert [finding.severity for finding in judgement.findings] == [Severity.WARNING]
+
+
 def test_a_config_can_not_be_judged_by_a_broken_schema():
     judgement = rules.config_matches_spec({"type": 7}, {})
 

@@ -97,7 +97,7 @@ def test_a_legacy_state_fails_and_nothing_else_is_said(message, got):
 
     (finding,) = found[STATES].findings
     assert (finding.got, finding.total) == (got, 2)
-    assert [str(example) for example in finding.examples] == [
+    assert [example.place for example in finding.examples] == [
         "messages/states.jsonl:1",
         "messages/states.jsonl:2",
     ]

@@ -99,7 +99,7 @@ def test_examples_are_the_last_lines_of_the_stream():
     messages = life("a", "STARTED RUNNING STARTED RUNNING INCOMPLETE")
 
     (finding,) = judged(messages, "a").findings
-    assert [str(example) for example in finding.examples] == [
+    assert [example.place for example in finding.examples] == [
         "messages/traces.jsonl:3",
         "messages/traces.jsonl:4",
         "messages/traces.jsonl:5",

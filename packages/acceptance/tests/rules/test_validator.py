@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hydrotest_acceptance.rules.formats import FORMATS
-from hydrotest_acceptance.rules.validator import UnusableSchemaError, compile_schema
+from hydrotest_acceptance.rules.validator import (
+    UnusableSchemaError,
+    compile_any_draft,
+    compile_schema,
+)
+
+COMPILERS = pytest.mark.parametrize("compiled", [compile_schema, compile_any_draft])
 
 
 @pytest.mark.parametrize(
@@ -255,3 +264,75 @@ def test_the_verdict_is_that_of_the_reference_implementation(schema, record):
     expected = ORACLE(schema, format_checker=CHECKER).is_valid(record)
 
     assert compile_schema(schema).is_valid(record) is expected
+
+
+@pytest.fixture(scope="module")
+def host():
+    """A server on this machine that would answer with a schema, and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"type": "string"}')
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+@COMPILERS
+@pytest.mark.parametrize(
+    "schema",
+    [
+        lambda host, file: {"$ref": f"{host}/whole"},
+        lambda host, file: {"properties": {"a": {"anyOf": [{"$ref": f"{host}/part#/a"}]}}},
+        lambda host, file: {"$id": f"{host}/base/", "$ref": "relative"},
+        lambda host, file: {"$ref": file.as_uri()},
+        lambda host, file: {"$id": file.parent.as_uri() + "/", "$ref": file.name},
+    ],
+    ids=["a host", "a host, further down", "a host by $id", "a file", "a file by $id"],
+)
+def test_nothing_is_fetched_for_a_schema(compiled, schema, host, tmp_path):
+    (tmp_path / "schema.json").write_text('{"type": "string"}')
+    address, asked = host
+
+    with pytest.raises(UnusableSchemaError):
+        compiled(schema(address, tmp_path / "schema.json"))
+
+    assert asked == []
+
+
+def test_no_draft_is_fetched_either(host):
+    address, asked = host
+
+    with pytest.raises(UnusableSchemaError):
+        compile_any_draft({"$schema": f"{address}/draft", "type": "string"})
+    assert compile_schema({"$schema": f"{address}/draft", "type": "string"}).is_valid("a")
+
+    assert asked == []
+
+
+@COMPILERS
+def test_a_schema_that_unfolds_without_end_is_refused_at_once(compiled):
+    twice = {f"a{n}": {"allOf": [{"$ref": f"#/definitions/a{n + 1}"}] * 2} for n in range(40)}
+    bomb = {"$ref": "#/definitions/a0", "definitions": {**twice, "a40": {"type": "object"}}}
+
+    with pytest.raises(UnusableSchemaError, match="unfolds to more than"):
+        compiled(bomb)
+
+
+@COMPILERS
+def test_a_schema_that_contains_itself_judges_as_any_other(compiled):
+    tree = {"properties": {"name": {"type": "string"}, "child": {"$ref": "#"}}}
+
+    assert compiled(tree).is_valid({"child": {"child": {"name": "x"}}})
+    assert not compiled(tree).is_valid({"child": {"child": {"name": 1}}})

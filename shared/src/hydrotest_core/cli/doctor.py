@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hydrotest_core.cli.examination import LABELS, Finding, Status, examine
+from hydrotest_core.errors import EngineUnavailable
 from hydrotest_core.untrusted import for_terminal, shortened
 
 if TYPE_CHECKING:
@@ -95,7 +96,12 @@ def _all_folders() -> list[Path]:
 def _clear() -> None:
     from hydrotest_core.connector.stale import clear_stale  # noqa: PLC0415 - --help is fast
 
-    gone = clear_stale()
+    try:
+        gone = clear_stale()
+    except OSError as exc:
+        message = "What dead sessions left can't be listed."
+        hint = "see what answers at DOCKER_HOST"
+        raise EngineUnavailable(message, reason=exc, hint=hint) from exc
     for line in gone:
         click.echo(f"removed {for_terminal(line)}", err=True)
     if not gone:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from hydrotest_core.connector.interrupts import Interrupts
+from hydrotest_core.disk import NO_ROOM, disk_error
 from hydrotest_core.errors import HydrotestError, InfrastructureError
 from hydrotest_core.untrusted import for_terminal
 
@@ -29,6 +31,7 @@ _GROUP = "hydrotest.commands"
 _OWN = {
     "build": ("hydrotest_core.cli.build", "Build a connector's image, or its local environment."),
     "doctor": ("hydrotest_core.cli.doctor", "Say what works on this machine, and mend the rest."),
+    "show": ("hydrotest_core.cli.show", "Show what a connector said, all of it or around a line."),
 }
 
 
@@ -117,7 +120,12 @@ def cli() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line; ends the process with one of the documented exit codes."""
+    """Run the command line; ends the process with one of the documented exit codes.
+
+    SIGTERM and SIGHUP interrupt it as Ctrl-C does; the second of them ends it at once.
+    """
+    interrupts = Interrupts()
+    interrupts.listen()
     try:
         code = cli.main(args=args, prog_name="hydrotest", standalone_mode=False, color=_color())
     except click.Abort:
@@ -130,8 +138,13 @@ def main(args: Sequence[str] | None = None) -> None:
         click.echo("\n".join(_told(exc)), err=True)
         sys.exit(exc.exit_code)
     except OSError as exc:
-        click.echo(f"hydrotest: {for_terminal(str(exc))}", err=True)
+        told = [f"hydrotest: {for_terminal(str(exc))}"]
+        if exc.errno in NO_ROOM:
+            told = list(_told(disk_error("There is no room on the disk.", exc, ".")))
+        click.echo("\n".join(told), err=True)
         sys.exit(EXIT_INCONCLUSIVE)
+    finally:
+        interrupts.stop()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -3,24 +3,40 @@
 A write is a call into the kernel that lets other threads run: one thread decodes
 while the other one writes. Handing over megabytes at once is what makes it pay;
 with single buffers the two wait for each other longer than the writing takes.
+
+Once much has come, files are packed, see `hydrotest_core.connector.stored`: packing lets
+other threads run, too, and what it saves in writing it nearly costs.
 """
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
-import shutil
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hydrotest_core.errors import InfrastructureError
+from hydrotest_core.connector.stored import FRAME_BYTES, Packer, chunks, packed_name
+from hydrotest_core.disk import disk_error
 from hydrotest_core.sealed import open_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["Appender"]
 
 _CACHED_BYTES: Final = 32 * 1024 * 1024
 """How much of a file may stay in the page cache; small ones are soon read again."""
+
+_LINE_BYTES: Final = 48
+"""How much memory a line takes beside its bytes."""
+
+_END: Final = (b"",)
+
+_PLAIN_BYTES: Final = 64 * 1024
+"""A file this small stays plain in any case: packing it gains nothing that counts."""
 
 _BUFFERS_AT_ONCE: Final = 1024
 """How many buffers `writev` takes; `IOV_MAX` is 1,024 wherever we run."""
@@ -36,6 +52,8 @@ class Appender:
         batch_bytes: How much is written at once.
         interval_s: How long bytes may wait for more, in seconds.
         open_files: How many files are kept open; the one unused longest is closed.
+        pack_from_bytes: Once more than this has come in all, files larger than 64 KiB
+            are packed, what they hold already included.
     """
 
     def __init__(
@@ -44,12 +62,13 @@ class Appender:
         batch_bytes: int = 4 * 1024 * 1024,
         interval_s: float = 1.0,
         open_files: int = 64,
+        pack_from_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self._batch_bytes = batch_bytes
         self._interval_s = interval_s
-        self._files = _OpenFiles(open_files)
+        self._files = _Files(open_files, pack_from_bytes)
         self._changed = threading.Condition()
-        self._pending: dict[str, list[bytes]] = {}
+        self._pending: dict[str, list[bytes | list[bytes]]] = {}
         self._size = 0
         self._is_closing = False
         self._failure: OSError | None = None
@@ -68,12 +87,46 @@ class Appender:
                 call before. Nothing is written any more from then on.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._size < 2 * self._batch_bytes or self._failure)
-            self._raise_failure()
+            self._wait()
             self._pending.setdefault(path, []).extend(pieces)
-            self._size += sum(map(len, pieces))
-            if self._size >= self._batch_bytes:
-                self._changed.notify_all()
+            self._add(sum(map(len, pieces)))
+
+    def append_lines(self, groups: Mapping[str, list[bytes]], size_bytes: int) -> None:
+        """Append lines to files, each with a line feed after it.
+
+        They are joined when they are written: once, and not while others wait.
+
+        Args:
+            groups: The lines by the path of their file; the lists are kept.
+            size_bytes: How much they are in all.
+
+        Raises:
+            InfrastructureError: As `append`.
+        """
+        with self._changed:
+            self._wait()
+            for path, lines in groups.items():
+                self._pending.setdefault(path, []).append(lines)
+                size_bytes += _LINE_BYTES * len(lines)
+            self._add(size_bytes)
+
+    def _wait(self) -> None:
+        self._changed.wait_for(lambda: self._size < 2 * self._batch_bytes or self._failure)
+        self._raise_failure()
+
+    def _add(self, size: int) -> None:
+        self._size += size
+        if self._size >= self._batch_bytes:
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise what `append` would.
+
+        Raises:
+            InfrastructureError: When a file couldn't be opened or written.
+        """
+        with self._changed:
+            self._raise_failure()
 
     def close(self) -> None:
         """Write what is pending and close all files; again is fine.
@@ -90,18 +143,19 @@ class Appender:
     def _raise_failure(self) -> None:
         if self._failure is None:
             return
-        path = str(self._failure.filename or "")
         message = "What the connector said can't be written down."
-        raise InfrastructureError(
-            message,
-            path=path,
-            reason=self._failure.strerror,
-            free_bytes=_free_bytes(path),
-            needed_bytes=self._size,
-            hint="free some space on that disk, or choose another folder",
-        ) from self._failure
+        raise disk_error(message, self._failure, "", needed_bytes=self._size) from self._failure
 
     def _run(self) -> None:
+        is_whole = False
+        try:
+            self._write_all()
+            is_whole = True
+        finally:
+            if not is_whole:  # Nobody may wait for a thread that is no more.
+                self._fail(OSError(errno.EIO, "the writing thread ended"), "")
+
+    def _write_all(self) -> None:
         is_last = False
         while not is_last:
             with self._changed:
@@ -118,15 +172,20 @@ class Appender:
     def _is_due(self) -> bool:
         return self._is_closing or self._size >= self._batch_bytes
 
-    def _write(self, batch: dict[str, list[bytes]]) -> None:
-        for path, pieces in batch.items():
+    def _write(self, batch: dict[str, list[bytes | list[bytes]]]) -> None:
+        for path, entries in batch.items():
             try:
-                self._files.write(path, pieces)
+                self._files.write(path, list(_joined(entries)))
             except OSError as exc:
                 self._fail(exc, path)
                 return
 
     def _close_files(self) -> None:
+        try:
+            if self._failure is None:
+                self._files.pack_rest()
+        except OSError as exc:
+            self._fail(exc, str(exc.filename or ""))
         try:
             self._files.close()
         except OSError as exc:  # Network file systems tell only now that there was no room.
@@ -137,6 +196,70 @@ class Appender:
             failure.filename = path
             self._failure = self._failure or failure
             self._changed.notify_all()
+
+
+def _joined(entries: list[bytes | list[bytes]]) -> Iterator[bytes]:
+    held: list[list[bytes]] = []
+    for entry in entries:
+        if isinstance(entry, list):
+            held.append(entry)
+            continue
+        if held:
+            yield b"\n".join(itertools.chain(*held, _END))
+            held.clear()
+        yield entry
+    if held:
+        yield b"\n".join(itertools.chain(*held, _END))
+
+
+class _Files:
+    """The files being appended to, plain ones and packed ones."""
+
+    def __init__(self, open_at_most: int, pack_from_bytes: int) -> None:
+        self._open = _OpenFiles(open_at_most)
+        self._pack_from_bytes = pack_from_bytes
+        self._total_bytes = 0
+        self._plain: dict[str, int] = {}
+        self._packed: set[str] = set()
+        self._packer: Packer | None = None
+
+    def write(self, path: str, pieces: list[bytes]) -> None:
+        size = sum(map(len, pieces))
+        self._total_bytes += size
+        if path not in self._packed:
+            self._plain[path] = self._plain.get(path, 0) + size
+            if not self._is_to_be_packed(path):
+                self._open.write(path, pieces)
+                return
+            self._pack(path)
+        for chunk in chunks(pieces):
+            self._write_packed(path, chunk)
+
+    def pack_rest(self) -> None:
+        """Pack the files that grew large before so much had come in all."""
+        for path in [path for path in self._plain if self._is_to_be_packed(path)]:
+            self._pack(path)
+
+    def close(self) -> None:
+        self._open.close()
+
+    def _is_to_be_packed(self, path: str) -> bool:
+        return self._total_bytes > self._pack_from_bytes and self._plain[path] > _PLAIN_BYTES
+
+    def _pack(self, path: str) -> None:
+        """Pack what a file holds; the plain one is there until all of it is packed."""
+        self._open.close_file(path)
+        if Path(path).exists():
+            with Path(path).open("rb", buffering=0) as file:
+                while data := file.read(FRAME_BYTES):
+                    self._write_packed(path, data)
+            Path(path).unlink()
+        self._packed.add(path)
+        del self._plain[path]
+
+    def _write_packed(self, path: str, data: bytes | memoryview) -> None:
+        self._packer = self._packer or Packer()
+        self._open.write(packed_name(path), [self._packer.frame(data)])
 
 
 class _OpenFiles:
@@ -154,6 +277,10 @@ class _OpenFiles:
                 self._files.popitem(last=False)[1].close()
             self._files[path] = _OpenFile(path)
         self._files[path].write(pieces)
+
+    def close_file(self, path: str) -> None:
+        if path in self._files:
+            self._files.pop(path).close()
 
     def close(self) -> None:
         while self._files:
@@ -195,10 +322,3 @@ def _drop_from_cache(descriptor: int) -> None:
     """
     if hasattr(os, "posix_fadvise"):  # Not on macOS.
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _free_bytes(path: str) -> int | None:
-    try:
-        return shutil.disk_usage(Path(path).parent).free
-    except OSError:
-        return None

@@ -9,7 +9,10 @@
 ```
 
 An execution is identified by what determines it, see `hydrotest_core.connector.cache_key`;
-`hydrotest_core.connector.seal` says if it is still what was kept.
+`hydrotest_core.connector.seal` says if it is still what was kept. A crash or a power cut
+at any moment leaves what was there before, and at most a draft beside it: the manifest and
+the seal are on the disk before the entry has its name, and what of the output isn't, the
+seal finds missing.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import secrets
 import shutil
+import stat
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -27,10 +32,15 @@ import msgspec
 
 from hydrotest_core.connector import seal
 from hydrotest_core.connector.cache_key import execution_key, installation_key
-from hydrotest_core.connector.execution import Command, Ending, ExecutionManifest
-from hydrotest_core.connector.layout import MANIFEST_FILE, STDERR_FILE, STDOUT_FILE
-from hydrotest_core.errors import InfrastructureError
-from hydrotest_core.sealed import atomic_write, make_private_dir
+from hydrotest_core.connector.execution import (
+    FORMAT_VERSION,
+    Command,
+    Ending,
+    ExecutionManifest,
+)
+from hydrotest_core.connector.layout import MANIFEST_FILE
+from hydrotest_core.disk import disk_errors
+from hydrotest_core.sealed import atomic_write, make_private_dir, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +53,7 @@ __all__ = ["CachedExecution", "ExecutionCache"]
 logger = logging.getLogger(__name__)
 
 _DRAFT: Final = "draft-"
+_KEPT_AT: Final = re.compile("([0-9]{20})-")
 # Who waits for another worker's execution should not wait longer.
 _POLL_S: Final = 0.01
 # Clocks are set now and then; one entry from further in the future is nobody's fresh one.
@@ -83,6 +94,8 @@ class ExecutionCache:
             alone: one that was given is accepted at any age.
         on_start: Called with the key and the inputs before a run.
         on_end: Called with the key after it.
+        on_damage: Called with a sentence for the person about each damaged entry, once:
+            it is out of the way then.
 
     Raises:
         InfrastructureError: The folder can't be made or read.
@@ -97,6 +110,7 @@ class ExecutionCache:
         accept_since_ms: int,
         on_start: Callable[[str, ExecutionInputs], None] | None = None,
         on_end: Callable[[str], None] | None = None,
+        on_damage: Callable[[str], None] | None = None,
     ) -> None:
         with _disk_errors(home):
             self.root = make_private_dir(make_private_dir(home) / "executions")
@@ -106,6 +120,7 @@ class ExecutionCache:
         self.accept_since_ms = accept_since_ms
         self._on_start = on_start
         self._on_end = on_end
+        self._on_damage = on_damage
         # Entries whose content was read and found whole, as they were then.
         self._whole: dict[Path, seal.Fingerprint] = {}
 
@@ -124,10 +139,11 @@ class ExecutionCache:
 
         begin = time.monotonic()
         key = execution_key(inputs, self.runner.name, self._secret)
-        with (
-            _disk_errors(self.root),
-            FileLock(self.root / f"{key}.lock", mode=0o600, poll_interval=_POLL_S),
-        ):
+        lock = self.root / f"{key}.lock"
+        with _disk_errors(self.root):
+            if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
+                self._quarantine(lock)
+        with _disk_errors(self.root), FileLock(lock, mode=0o600, poll_interval=_POLL_S):
             found = self._find(key, inputs)
             directory, manifest = found or self._run(key, inputs)
         return CachedExecution(
@@ -140,7 +156,8 @@ class ExecutionCache:
 
     def _find(self, key: str, inputs: ExecutionInputs) -> tuple[Path, ExecutionManifest] | None:
         for directory in self._entries(key):
-            manifest = seal.read_manifest(directory, key)
+            # What a link leads to may be whole, and is not what was kept here.
+            manifest = None if directory.is_symlink() else seal.read_manifest(directory, key)
             if manifest is None:
                 self._quarantine(directory)
             elif not self._is_acceptable(manifest, inputs):
@@ -154,19 +171,23 @@ class ExecutionCache:
     def _entries(self, key: str) -> Iterator[Path]:
         """Yield the folders of a key: this session's, then the others', the newest first."""
         folder = self.root / key
-        if folder.is_dir() and not folder.is_symlink():
-            entries = [one for one in folder.iterdir() if not one.name.startswith(_DRAFT)]
-            yield from sorted(entries, key=self._rank, reverse=True)
-        elif os.path.lexists(folder):
+        names = _names_in(folder)
+        if names is None:
             self._quarantine(folder)
+            return
+        entries = [folder / name for name in names if not name.startswith(_DRAFT)]
+        yield from sorted(entries, key=self._rank, reverse=True)
 
     def _rank(self, entry: Path) -> tuple[bool, str]:
         return entry.name.endswith(f"-{self.session}"), entry.name
 
     def _is_acceptable(self, manifest: ExecutionManifest, inputs: ExecutionInputs) -> bool:
-        if manifest.ending is Ending.INTERRUPTED:
+        if manifest.ending is Ending.INTERRUPTED or not _is_readable(manifest):
             return False
-        if manifest.ending is Ending.TIMED_OUT:
+        if manifest.ending is Ending.TOO_MUCH_OUTPUT:
+            if manifest.max_output_bytes < inputs.max_output_bytes:
+                return False
+        elif manifest.ending is Ending.TIMED_OUT:
             if manifest.timeout_s < _ABOUT_AS_LONG * inputs.timeout_s:
                 return False
         elif _answers_spec(manifest):
@@ -190,25 +211,33 @@ class ExecutionCache:
 
     def _quarantine(self, path: Path) -> None:
         """Put what is damaged aside: never trusted, never fatal, still there to look at."""
-        aside = self.root / "quarantine" / f"{path.parent.name[:16]}-{time.time_ns()}"
+        aside = self.root / "quarantine" / f"{path.parent.name[:16]}-{secrets.token_hex(8)}"
         try:
             make_private_dir(aside.parent)
+            if stat.S_ISDIR(path.lstat().st_mode):
+                path.chmod(0o700)  # A folder that nobody may enter can't be moved either.
             path.rename(aside)
         except OSError as exc:
             logger.warning("cache.damaged entry=%s reason=%s", path, exc)
+            what, where = f"can't be put aside ({exc.strerror or exc})", path
         else:
             logger.warning("cache.quarantined entry=%s aside=%s", path, aside)
+            what, where = "was put aside", aside
+        if self._on_damage:
+            self._on_damage(f"a kept execution was damaged and is not used; it {what}: {where}")
 
     def _run(self, key: str, inputs: ExecutionInputs) -> tuple[Path, ExecutionManifest]:
         folder = make_private_dir(self.root / key)
         # We hold the key's lock: whoever wrote these was killed.
         for orphan in folder.glob(f"{_DRAFT}*"):
-            _drop_if_silent(orphan)
+            with contextlib.suppress(OSError):
+                _drop_if_silent(orphan)
         draft = make_private_dir(folder / f"{_DRAFT}{secrets.token_hex(8)}")
+        inputs = replace(inputs, output_dir=draft)
         try:
             if self._on_start:
                 self._on_start(key, inputs)
-            result = self.runner.run(replace(inputs, output_dir=draft))
+            result = self.runner.run(inputs)
             return self._keep(draft, key, result.manifest)
         except BaseException:
             # What was said so far is evidence; the error on its way out matters more than ours.
@@ -225,10 +254,19 @@ class ExecutionCache:
         manifest = msgspec.structs.replace(manifest, key=key, session=self.session)
         atomic_write(draft / MANIFEST_FILE, msgspec.json.encode(manifest))
         seal.seal(draft, key)
-        final = draft.with_name(f"{time.time_ns():020d}-{self.session}")
+        final = self._place_after_all(draft.parent)
         draft.rename(final)
+        sync_folder(final.parent)
         self._whole[final] = seal.fingerprint(final)
         return final, manifest
+
+    def _place_after_all(self, folder: Path) -> Path:
+        """Return a name that says when, and sorts behind all others whatever the clock did."""
+        found = (_KEPT_AT.match(one.name) for one in folder.iterdir())
+        at = max([time.time_ns(), *(int(match[1]) + 1 for match in found if match)])
+        while os.path.lexists(folder / f"{at:020d}-{self.session}"):
+            at += 1
+        return folder / f"{at:020d}-{self.session}"
 
     def _keep_what_was_said(self, draft: Path, key: str) -> None:
         """Keep the output of a run that an error ended, by its manifest where it has one."""
@@ -242,6 +280,24 @@ class ExecutionCache:
             _drop_if_silent(draft)
 
 
+def _names_in(folder: Path) -> list[str] | None:
+    """Return what lies in a folder that may not be there; `None` where it is none of ours."""
+    try:
+        return None if folder.is_symlink() else [one.name for one in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError:
+        return None
+
+
+def _is_readable(manifest: ExecutionManifest) -> bool:
+    """Say if an execution is in the format of today; one of another hydrotest stays, unused."""
+    if manifest.format_version == FORMAT_VERSION:
+        return True
+    logger.info("cache.other_format key=%s version=%d", manifest.key, manifest.format_version)
+    return False
+
+
 def _answers_spec(manifest: ExecutionManifest) -> bool:
     """Say if it is a good answer to `spec`; a bad one may have been the machine's fault."""
     is_good = manifest.ending is Ending.EXITED and manifest.exit_code == 0
@@ -250,23 +306,14 @@ def _answers_spec(manifest: ExecutionManifest) -> bool:
 
 def _drop_if_silent(draft: Path) -> None:
     """Remove a draft in which nothing was said; keep one that holds output."""
-    said = any(
-        (draft / name).exists() and (draft / name).stat().st_size
-        for name in (STDOUT_FILE, STDERR_FILE)
-    )
-    if not said:
+    # What the connector said is in `.log` and `.jsonl` files; the rest is our own account of it.
+    files = (path for path in draft.rglob("[!.]*") if path.suffix != ".json")
+    if not any(path.stat().st_size for path in files if path.is_file()):
         shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
+    message = "The folder of kept executions can't be used."
+    with disk_errors(message, folder, elsewhere="choose another folder with HYDROTEST_HOME"):
         yield
-    except OSError as exc:
-        message = "The folder of kept executions can't be used."
-        raise InfrastructureError(
-            message,
-            path=exc.filename or folder,
-            reason=exc.strerror or exc,
-            hint="make room on its disk, or choose another folder with HYDROTEST_HOME",
-        ) from exc

@@ -54,7 +54,7 @@ def installation_key(home: Path) -> bytes:
 def _read_key(path: Path) -> bytes | None:
     try:
         found = path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
         return None
     return found if len(found) == _KEY_BYTES else None
 
@@ -87,6 +87,7 @@ def execution_key(inputs: ExecutionInputs, runner: str, secret: bytes) -> str:
         "state": list(inputs.state) if inputs.state is not None else None,
         "environment": dict(inputs.environment),
         "network": inputs.network,
+        "isolation": inputs.isolation,
         "attempt": inputs.attempt,
     }
     canonical = json.dumps(determined_by, sort_keys=True, separators=(",", ":")).encode()

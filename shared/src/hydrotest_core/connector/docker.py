@@ -20,19 +20,21 @@ from hydrotest_core.connector.docker_container import (
     Container,
 )
 from hydrotest_core.connector.docker_errors import SILENCE_S, engine_errors, open_client
+from hydrotest_core.connector.docker_loss import KNOCK_S, Loss
 from hydrotest_core.connector.docker_memory import MemoryWatch
 from hydrotest_core.connector.docker_stream import DemuxStream, StreamBrokenError
 from hydrotest_core.connector.engine import engine_address
 from hydrotest_core.connector.evidence import Evidence
 from hydrotest_core.connector.execution import Ending
-from hydrotest_core.connector.isolation import STRICT
+from hydrotest_core.connector.isolation import PROFILES
 from hydrotest_core.connector.pump import PumpEnd, pump
 from hydrotest_core.connector.recorder import OutputRecorder
 from hydrotest_core.connector.runner import Ended, Execution, prepare
 from hydrotest_core.errors import EngineUnavailable, ImageUnavailable, UsageError
+from hydrotest_core.untrusted import as_it_came
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import docker
@@ -53,6 +55,7 @@ _ENDS_WITHIN_S: Final = 10.0
 _BY_SIGNAL: Final = 128
 _NOT_STARTED: Final = (126, 127)
 _INIT_FAILED: Final = "[FATAL tini "
+_UNSURE: Final = "or it exited with 128 and that number: the engine tells no difference"
 
 
 def describe_engine(address: str | None = None, *, timeout_s: int = 5) -> str:
@@ -89,7 +92,7 @@ class DockerRunner:
 
     Args:
         session: What labels the container, and says where the engine is.
-        profile: What the container keeps from the connector.
+        profiles: What the container keeps from the connector, by the names that inputs give.
         stop_grace_s: How long a connector whose time is up has between the request to
             end (SIGTERM) and its end (SIGKILL).
         silence_s: How long the engine may be silent before it counts as gone; it tells
@@ -102,17 +105,18 @@ class DockerRunner:
         self,
         session: Session,
         *,
-        profile: IsolationProfile = STRICT,
+        profiles: Mapping[str, IsolationProfile] = PROFILES,
         stop_grace_s: float = 5.0,
         silence_s: int = SILENCE_S,
     ) -> None:
         self._silence_s = silence_s
         self._session = session
-        self._profile = profile
+        self._profiles = profiles
         self._stop_grace_s = stop_grace_s
+        self._loss = Loss(lambda: open_client(session.engine, KNOCK_S).close())
 
     def __repr__(self) -> str:
-        return f"DockerRunner({self._session!r}, {self._profile.name})"
+        return f"DockerRunner({self._session!r})"
 
     def run(self, inputs: ExecutionInputs) -> ExecutionResult:
         """Run the connector once; see `ConnectorRunner`.
@@ -127,16 +131,26 @@ class DockerRunner:
             InfrastructureError: The disk is full, or the session is over.
         """
         self._session.require_open()
+        self._loss.refuse_while_gone()
+        try:
+            return self._run(inputs)
+        except EngineUnavailable as exc:
+            self._loss.remember(exc)
+            raise
+
+    def _run(self, inputs: ExecutionInputs) -> ExecutionResult:
         invocation = prepare(inputs, PurePosixPath(FILES_FOLDER))
         with (
             contextlib.closing(open_client(self._session.engine, self._silence_s)) as client,
-            OutputRecorder(inputs.output_dir, inputs.redactor) as recorder,
+            OutputRecorder(
+                inputs.output_dir, inputs.redactor, max_bytes=inputs.max_output_bytes
+            ) as recorder,
         ):
             image = _Image.of(client, inputs.connector)
             execution = Execution(
                 inputs,
                 runner=self.name,
-                isolation=self._profile.in_words(image.user, inputs.network),
+                isolation=self._profiles[inputs.isolation].in_words(image.user, inputs.network),
                 argv=(*image.entrypoint, *invocation.arguments),
                 files=invocation.files,
                 recorder=recorder,
@@ -150,7 +164,7 @@ class DockerRunner:
                     output = container.attach()
                     container.start()
                 memory = MemoryWatch(self._session.engine, container.name, self._silence_s)
-                voice = _Voice(output, DemuxStream(recorder.stdout, recorder.stderr), memory)
+                voice = _Voice(output, recorder, memory)
                 ended = self._follow(container, voice, memory, execution)
             except BaseException:
                 container.remove()
@@ -172,7 +186,7 @@ class DockerRunner:
         container.create(
             image.id,
             invocation.arguments,
-            profile=self._profile,
+            profile=self._profiles[inputs.isolation],
             image_user=image.user,
             network=inputs.network,
             environment=inputs.environment,
@@ -195,10 +209,15 @@ class DockerRunner:
         memory.start()
         try:
             with engine_errors(container.image):
-                is_late = voice.listen(execution.deadline) is PumpEnd.DEADLINE
+                # It is asked to end for either: its time is up, or it said too much.
+                is_late = voice.listen(execution.deadline, may_be_cut=False) is not PumpEnd.EOF
                 if is_late:
                     self._stop(container, voice)
                 state = container.wait(time.monotonic() + _ENDS_WITHIN_S)
+            is_told = state is None or is_late or not _signal_in(state["ExitCode"])
+            signals = () if state is None or is_told else container.signals_sent(state)
+            if memory.lost is not None:
+                raise _cut(container) from memory.lost
         finally:
             execution.stop_clock()
             # Its samples end with the container.
@@ -207,9 +226,8 @@ class DockerRunner:
         if state is None:
             # The engine ends this stream with the container, never before (measured): what
             # the connector still says is lost to us.
-            message = "The connection to a container was cut while the connector ran."
-            raise EngineUnavailable(message, image=container.image, hint="run it again")
-        return _ended(state, is_late=is_late, peak_rss_bytes=memory.peak_bytes)
+            raise _cut(container)
+        return _ended(state, signals, is_late=is_late, peak_rss_bytes=memory.peak_bytes)
 
     def _stop(self, container: Container, voice: _Voice) -> None:
         container.signal("SIGTERM")
@@ -266,14 +284,25 @@ class _Image:
 class _Voice:
     """What an attached container says, from the engine to the recorder."""
 
-    def __init__(self, descriptor: int, demux: DemuxStream, memory: MemoryWatch) -> None:
+    def __init__(self, descriptor: int, recorder: OutputRecorder, memory: MemoryWatch) -> None:
         self._descriptor = descriptor
-        self._demux = demux
+        self._recorder = recorder
+        self._demux = DemuxStream(recorder.stdout, recorder.stderr)
         self._memory = memory
 
-    def listen(self, deadline: float) -> PumpEnd:
-        """Pass on what comes until the container has ended or the deadline passed."""
-        end = pump({self._descriptor: self._demux.feed}, deadline=deadline, on_tick=self._is_alive)
+    def listen(self, deadline: float, *, may_be_cut: bool = True) -> PumpEnd:
+        """Pass on what comes until the container has ended or the deadline passed.
+
+        Args:
+            deadline: By the monotonic clock.
+            may_be_cut: Go on after more came than may be kept.
+        """
+
+        def may_go_on() -> bool:
+            self._recorder.check()
+            return self._memory.lost is None and (may_be_cut or not self._recorder.is_cut)
+
+        end = pump({self._descriptor: self._demux.feed}, deadline=deadline, on_tick=may_go_on)
         if self._memory.lost is not None:
             raise self._memory.lost
         if end is PumpEnd.EOF and not self._demux.is_complete:
@@ -281,23 +310,42 @@ class _Voice:
             raise StreamBrokenError(message)
         return end
 
-    def _is_alive(self) -> bool:
-        return self._memory.lost is None
+
+def _cut(container: Container) -> EngineUnavailable:
+    """An engine that went may have ended the container itself when it came back."""
+    message = "The connection to a container was cut while the connector ran."
+    return EngineUnavailable(message, image=container.image, hint="run it again")
 
 
-def _ended(state: Mapping[str, Any], *, is_late: bool, peak_rss_bytes: int | None) -> Ended:
+def _signal_in(code: int) -> int | None:
+    """Return the number of the signal that an exit code stands for."""
+    number = code - _BY_SIGNAL
+    return number if number in signal.valid_signals() else None
+
+
+def _ended(
+    state: Mapping[str, Any],
+    signals: Sequence[int],
+    *,
+    is_late: bool,
+    peak_rss_bytes: int | None,
+) -> Ended:
     code: int = state["ExitCode"]
     is_out_of_memory = bool(state.get("OOMKilled"))
-    number = code - _BY_SIGNAL
-    is_signal = number in signal.valid_signals()
-    ending = Ending.SIGNALLED if is_signal else Ending.EXITED
+    number = _signal_in(code)
+    ending, note = Ending.EXITED, ""
+    if number is not None:
+        ending, note = Ending.SIGNALLED, _UNSURE
+        if number in signals:
+            note = "by somebody, through the engine"
     # The memory of one of its processes may run out, and the connector live on and exit.
     if is_out_of_memory and number == signal.SIGKILL:
-        ending = Ending.OUT_OF_MEMORY
+        ending, note = Ending.OUT_OF_MEMORY, ""
     return Ended(
         ending=Ending.TIMED_OUT if is_late else ending,
         exit_code=code,
-        signal=number if is_signal else None,
+        signal=number,
+        ending_note="" if is_late else note,
         is_out_of_memory=is_out_of_memory,
         peak_rss_bytes=peak_rss_bytes,
     )
@@ -312,7 +360,7 @@ def _refuse_unstarted(image: _Image, ended: Ended, directory: Path) -> None:
     if ended.exit_code not in _NOT_STARTED:
         return
     said = Evidence(directory).stderr_tail(1)
-    if said and said[0].startswith(_INIT_FAILED):
+    if said and as_it_came(said[0]).startswith(_INIT_FAILED):
         message = "The image's entrypoint can't be started."
         hint = "mend ENTRYPOINT in its Dockerfile, then build it again"
         raise ImageUnavailable(

@@ -15,6 +15,7 @@ import os
 import socket
 import tarfile
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import docker
@@ -39,6 +40,11 @@ FILES_FOLDER: Final = "/hydrotest"
 HOST_NAME: Final = "host.docker.internal"
 
 _LAST_CALL_S: Final = 5
+
+
+def _timestamp(moment: str) -> int:
+    """Return an engine's `2026-01-02T03:04:05.678Z` as whole seconds since epoch."""
+    return int(datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp())
 
 
 class Container:
@@ -98,6 +104,7 @@ class Container:
             init=True,
             log_config=docker.types.LogConfig(type="none"),
             network_mode="none" if is_alone else "bridge",
+            ipc_mode="private",
             extra_hosts=None if is_alone else {HOST_NAME: "host-gateway"},
             cap_drop=list(profile.dropped_capabilities),
             security_opt=["no-new-privileges"],
@@ -156,6 +163,24 @@ class Container:
                 return None
             time.sleep(min(left, pause_s))
             pause_s = min(2 * pause_s, 0.5)
+
+    def signals_sent(self, state: Mapping[str, Any]) -> list[int]:
+        """Return the signals that somebody sent it through the engine, from its events.
+
+        It takes up to a second, since events are asked for in whole ones. An engine that
+        keeps none, or doesn't answer, sent none as far as we know: this explains an end, and
+        isn't worth losing one.
+        """
+        try:
+            events = self._client.events(
+                since=_timestamp(state["StartedAt"]),
+                until=_timestamp(state["FinishedAt"]) + 1,
+                filters={"container": [self.name], "event": ["kill"]},
+                decode=True,
+            )
+            return [int(event["Actor"]["Attributes"]["signal"]) for event in events]
+        except (*FOREIGN, KeyError, ValueError, TypeError):
+            return []
 
     def signal(self, name: str) -> None:
         """Send a signal to the connector; nothing happens when it has ended."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import docker
@@ -45,6 +45,15 @@ _BAD_REQUEST = 400
 _ABOUT_EXEC = re.compile(r"exec|OCI runtime create failed|permission denied", re.IGNORECASE)
 
 
+class _Client(docker.APIClient):
+    """The SDK, with a limit on every call: it attaches to a container without one."""
+
+    def request(self, *args: Any, **more: Any) -> Any:
+        """Send a request, within the client's limit where the call has none of its own."""
+        more.setdefault("timeout", self.timeout)
+        return super().request(*args, **more)
+
+
 def open_client(address: str, timeout_s: int = SILENCE_S) -> docker.APIClient:
     """Connect to an engine.
 
@@ -54,9 +63,7 @@ def open_client(address: str, timeout_s: int = SILENCE_S) -> docker.APIClient:
     settings = docker.utils.kwargs_from_env()
     try:
         _knock(address, timeout_s)
-        return docker.APIClient(
-            base_url=address, tls=settings.get("tls") or False, timeout=timeout_s
-        )
+        return _Client(base_url=address, tls=settings.get("tls") or False, timeout=timeout_s)
     except FOREIGN as exc:
         message = "No Docker engine answers."
         hint = "start Docker, set DOCKER_HOST, or use the process runner: --runner process"

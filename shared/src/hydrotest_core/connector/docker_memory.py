@@ -56,7 +56,7 @@ class MemoryWatch:
             with contextlib.closing(open_client(self._address, self._silence_s)) as client:
                 for sample in client.stats(self._name, decode=True, stream=True):
                     self._take(sample)
-        except docker.errors.APIError:
+        except docker.errors.NotFound:
             return  # It ended before we asked.
         except (EngineUnavailable, *FOREIGN) as exc:
             self.lost = None if self._is_over else exc

@@ -26,6 +26,7 @@ import msgspec
 
 from hydrotest_core.connector.heartbeat import Heartbeat
 from hydrotest_core.connector.sources import SourceFile, copy_files, hash_files
+from hydrotest_core.disk import disk_error
 from hydrotest_core.errors import BuildFailed
 from hydrotest_core.sealed import atomic_write, make_private_dir
 
@@ -38,6 +39,7 @@ __all__ = ["Environment", "EnvironmentPlan", "ensure_environment"]
 
 _FORMAT = 1
 _MARKER = "environment.json"
+_ELSEWHERE = "choose another folder with HYDROTEST_HOME"
 
 
 class _Marker(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,8 +163,8 @@ def _make(plan: EnvironmentPlan, directory: Path, installer: Installer) -> _Mark
     except OSError as exc:
         _remove(directory)
         message = "The connector's environment couldn't be written."
-        hint = "see that the disk has room and the folder can be written to"
-        raise BuildFailed(message, folder=directory, reason=exc, hint=hint) from exc
+        error = disk_error(message, exc, directory, elsewhere=_ELSEWHERE)
+        raise BuildFailed(message, hint=error.hint, **error.facts) from exc
     except BaseException:
         _remove(directory)
         raise

@@ -20,7 +20,7 @@ _LAST_WORDS = 20
 _QUIET_S = 8.0
 _MOST_CHARACTERS = 100
 # Package indexes are often given with their password inside the address.
-_CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
+_CREDENTIALS = re.compile(r"(\b\w+://)[^/@\s]+@")
 
 
 class Heartbeat:

@@ -1,14 +1,14 @@
 """What a container keeps from a connector, as data.
 
-| | `strict` (default) | `relaxed` |
-|---|---|---|
-| root file system | read-only, `/tmp` in memory | writable |
-| user | the image's, uid 1000 instead of root | the image's |
-| capabilities | none | the engine's default ones |
-| new privileges, processes, memory, open files | limited | the same limits |
+| | `strict` (default) | `writable` | `relaxed` |
+|---|---|---|---|
+| root file system | read-only, `/tmp` in memory | writable | writable |
+| user | the image's, uid 1000 instead of root | the same | the image's |
+| capabilities | none | none | the engine's default ones |
+| new privileges, processes, memory, swap, open files | limited | the same | the same |
 
-`strict` is what the Airbyte platform asks of a connector in rootless mode, and a
-read-only root besides. A connector that needs `relaxed` breaks there.
+`writable` is what the Airbyte platform asks of a connector in rootless mode, `strict` adds
+a read-only root. A connector that needs `relaxed` breaks there.
 Source: ecosystem reference, B4 "isolation of the connector".
 
 `/tmp` may hold programs: an image for the JVM unpacks its native libraries there, and
@@ -23,10 +23,33 @@ from typing import Final
 
 from hydrotest_core.connector.execution import Network
 
-__all__ = ["PROFILES", "RELAXED", "STRICT", "IsolationProfile"]
+__all__ = [
+    "PROFILES",
+    "RELAXED",
+    "STRICT",
+    "WRITABLE",
+    "IsolationProfile",
+    "Relaxation",
+    "profile_in",
+]
 
 _MIB: Final = 1024 * 1024
 _GIB: Final = 1024 * _MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """One thing that a profile doesn't keep from a connector.
+
+    Attributes:
+        what: What it is: `root file system`.
+        now: How it is: `writable`.
+        gives_up: What isn't known of a connector that was judged so.
+    """
+
+    what: str
+    now: str
+    gives_up: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +85,20 @@ class IsolationProfile:
         is_root = image_user.partition(":")[0] in {"", "0", "root"}
         return (self.user_for_root or image_user) if is_root else image_user
 
+    def relaxations(self) -> tuple[Relaxation, ...]:
+        """Return what it gives up of `STRICT`."""
+        found = []
+        if not self.is_root_read_only:
+            gives_up = "files it writes outside /tmp are not noticed, and nothing bounds them"
+            found.append(Relaxation("root file system", "writable", gives_up))
+        if not self.user_for_root:
+            gives_up = "whether it works without root, as on rootless Airbyte, is not known"
+            found.append(Relaxation("user", "the image's, root too", gives_up))
+        if self.dropped_capabilities != ("ALL",):
+            gives_up = "what it does by a capability, changing owners say, is not noticed"
+            found.append(Relaxation("capabilities", "the engine's default ones", gives_up))
+        return tuple(found)
+
     def in_words(self, image_user: str, network: Network) -> str:
         """Say what is in force."""
         asked, user = image_user or "root", self.user(image_user) or "root"
@@ -86,6 +123,13 @@ STRICT: Final = IsolationProfile(
     tmp_bytes=1 * _GIB,
     dropped_capabilities=("ALL",),
 )
+WRITABLE: Final = IsolationProfile(
+    name="writable",
+    user_for_root="1000:1000",
+    is_root_read_only=False,
+    tmp_bytes=0,
+    dropped_capabilities=("ALL",),
+)
 RELAXED: Final = IsolationProfile(
     name="relaxed",
     user_for_root="",
@@ -93,4 +137,9 @@ RELAXED: Final = IsolationProfile(
     tmp_bytes=0,
     dropped_capabilities=(),
 )
-PROFILES: Final = {profile.name: profile for profile in (STRICT, RELAXED)}
+PROFILES: Final = {profile.name: profile for profile in (STRICT, WRITABLE, RELAXED)}
+
+
+def profile_in(words: str) -> IsolationProfile | None:
+    """Return the profile that `IsolationProfile.in_words` told of; `None` for what had none."""
+    return PROFILES.get(words.partition(":")[0])

@@ -1,17 +1,24 @@
 r"""Where the output of an execution lies in its folder, for who writes and who reads it.
 
 ```
-stdout.log  stderr.log      as they came, secrets replaced
+stderr.log                  as it came, secrets replaced
+order.log                   the order of all lines of stdout, and when they came
 messages/<kind>.jsonl       all messages but records, one file a kind
 records/<nnn>.jsonl         records, one file a (namespace, stream), in order of appearance
 records/index.json          which stream has which file; names live only here, never in a path
-problems.jsonl              lines that are no message, and why; the first 1,000
+problems.log                lines that are no message, as they came
+problems.jsonl              why they are none; the first 1,000 of text, and of broken messages
+                            (`looks_like_message`)
 manifest.json               what ran and how it ended; written by the runner, last
 ```
 
-Each line of a `.jsonl` file ends with a line feed, also where the connector forgot
-its last one: a last line without one was torn by a crash of ours. Files that would
-be empty aren't there, but for the two logs.
+Each line of stdout lies in one of these files, as it came; `order.log` says in which, see
+`hydrotest_core.connector.order`. Each line of them ends with a line feed, also where the
+connector forgot its last one: a last line without one was torn by a crash of ours. Files
+that would be empty aren't there, but for `order.log` and `stderr.log`.
+
+Where the output is large, files are packed: `records/000.jsonl.zst`, see
+`hydrotest_core.connector.stored`.
 """
 
 from __future__ import annotations
@@ -28,21 +35,28 @@ __all__ = [
     "INDEX_FILE",
     "MANIFEST_FILE",
     "MESSAGE_FILES",
+    "ORDER_FILE",
     "PROBLEMS_FILE",
+    "PROBLEM_LINES_FILE",
     "RECORDS_PATTERN",
     "STDERR_FILE",
-    "STDOUT_FILE",
+    "STDOUT",
+    "STORED_PROBLEMS",
     "StoredProblem",
     "StreamIndex",
     "records_file",
 ]
 
 MANIFEST_FILE: Final = "manifest.json"
-STDOUT_FILE: Final = "stdout.log"
+ORDER_FILE: Final = "order.log"
 STDERR_FILE: Final = "stderr.log"
+PROBLEM_LINES_FILE: Final = "problems.log"
 PROBLEMS_FILE: Final = "problems.jsonl"
 INDEX_FILE: Final = "records/index.json"
 RECORDS_PATTERN: Final = r"records/[0-9]{3,}\.jsonl"
+STDOUT: Final = "stdout"
+"""No file: all lines together, as `order.log` has them; `hydrotest show` opens `…/stdout:14`."""
+
 MESSAGE_FILES: Final = {
     MessageType.LOG: "messages/logs.jsonl",
     MessageType.STATE: "messages/states.jsonl",
@@ -53,6 +67,9 @@ MESSAGE_FILES: Final = {
     MessageType.CONTROL: "messages/controls.jsonl",
     MessageType.DESTINATION_CATALOG: "messages/destination_catalog.jsonl",
 }
+
+STORED_PROBLEMS: Final = 1000
+"""How many lines of text are stored as problems, and how many broken messages beside them."""
 
 _STORED_TEXT_BYTES: Final = 2048
 

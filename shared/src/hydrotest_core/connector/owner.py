@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-__all__ = ["ProcessIdentity"]
+__all__ = ["ProcessIdentity", "started_at"]
 
 _SEPARATOR = "/"
 _STATE, _STARTED = 0, 19  # Fields of /proc/<pid>/stat after the name. Source: proc(5).
@@ -45,7 +45,7 @@ class ProcessIdentity:
         pid = os.getpid()
         return cls(
             pid=pid,
-            started=_started(pid) or "",
+            started=started_at(pid) or "",
             boot=_boot(),
             namespace=_namespace(),
             host=socket.gethostname(),
@@ -79,11 +79,11 @@ class ProcessIdentity:
             return True
         except PermissionError:
             pass  # It is there, and somebody else's.
-        started = _started(self.pid)
+        started = started_at(self.pid)
         return started is not None and started != self.started
 
 
-def _started(pid: int) -> str | None:
+def started_at(pid: int) -> str | None:
     """Return when a process started; "ended" for one whose parent hasn't noticed yet."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")

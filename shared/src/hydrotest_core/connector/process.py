@@ -19,7 +19,7 @@ from hydrotest_core.connector.process_tree import ProcessTree
 from hydrotest_core.connector.pump import PumpEnd, pump
 from hydrotest_core.connector.recorder import OutputRecorder
 from hydrotest_core.connector.runner import Execution, prepare
-from hydrotest_core.errors import InfrastructureError
+from hydrotest_core.disk import disk_errors
 from hydrotest_core.sealed import make_private_dir, open_private
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ class ProcessRunner:
                 **inputs.environment,
                 **self._session.variables(mark),
             }
-            with OutputRecorder(inputs.output_dir, inputs.redactor) as recorder:
+            with OutputRecorder(
+                inputs.output_dir, inputs.redactor, max_bytes=inputs.max_output_bytes
+            ) as recorder:
                 execution = Execution(
                     inputs,
                     runner=self.name,
@@ -135,15 +137,12 @@ def minimal_environment(ours: Mapping[str, str], scratch: Path) -> dict[str, str
 
 
 def _write_files(folder: Path, invocation: Invocation) -> None:
-    try:
+    elsewhere = "choose another temporary folder with TMPDIR"
+    with disk_errors("The connector's files can't be written.", folder, elsewhere=elsewhere):
         make_private_dir(folder)
         for name, data in invocation.files.items():
             with open_private(folder / name) as file:
                 file.write(data)
-    except OSError as exc:
-        message = "The connector's files can't be written."
-        hint = "make room in the temporary folder"
-        raise InfrastructureError(message, path=folder, reason=exc.strerror, hint=hint) from exc
 
 
 def _follow(
@@ -151,8 +150,14 @@ def _follow(
 ) -> Ended:
     """Take what the connector says until it has ended or its time is up."""
     sources = {tree.stdout: recorder.stdout, tree.stderr: recorder.stderr}
-    end = pump(sources, deadline=execution.deadline, on_tick=tree.may_still_speak)
-    is_late = end is PumpEnd.DEADLINE and tree.is_running()
+
+    def may_go_on() -> bool:
+        recorder.check()
+        return not recorder.is_cut and tree.may_still_speak()
+
+    end = pump(sources, deadline=execution.deadline, on_tick=may_go_on)
+    # It is asked to end for either: its time is up, or it said too much.
+    is_late = (end is PumpEnd.DEADLINE or recorder.is_cut) and tree.is_running()
     if end is PumpEnd.EOF:
         # It may close its pipes and go on.
         is_late = not tree.wait(execution.deadline)
@@ -162,6 +167,6 @@ def _follow(
         if pump(sources, deadline=soon, on_tick=tree.is_running) is PumpEnd.EOF:
             tree.wait(soon)
     execution.stop_clock()
-    tree.kill()
+    tree.kill(are_pipes_closed=end is PumpEnd.EOF)
     pump(sources, deadline=time.monotonic() + _DRAIN_S)
     return tree.ended(is_late=is_late)

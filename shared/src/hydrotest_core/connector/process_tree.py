@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hydrotest_core.connector.execution import Ending
-from hydrotest_core.connector.reaper import kill_marked
+from hydrotest_core.connector.memory_kills import memory_kills
+from hydrotest_core.connector.owner import started_at
+from hydrotest_core.connector.reaper import holders_of, kill_marked, marked_processes
 from hydrotest_core.connector.runner import Ended
 from hydrotest_core.connector.rusage import PeakWatch, peak_rss
 from hydrotest_core.connector.session_record import EXECUTION_VARIABLE
@@ -44,7 +47,10 @@ class ProcessTree:
         self._status: int | None = None
         self._peak_rss: int | None = None
         self._ended_at: float | None = None
+        # Its children, as long as its own process shows them: number -> when it started.
+        self._family: dict[int, str | None] = {}
         self._watch = PeakWatch()
+        self._memory_kills: int | None = None
 
     def __repr__(self) -> str:
         state = "not started" if self._child is None else f"pid={self._child.pid}"
@@ -84,6 +90,7 @@ class ProcessTree:
         except (OSError, IndexError) as exc:
             raise _cannot_start(self._argv, self._folder, exc) from exc
         self._watch.start(self._child.pid)
+        self._memory_kills = memory_kills()
 
     def is_running(self) -> bool:
         """Say if the process itself is there, without taking its status.
@@ -122,18 +129,42 @@ class ProcessTree:
 
     def ask_to_end(self) -> None:
         """Send SIGTERM to all that are in its group."""
+        self._remember_family()
         self._signal(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """Kill the whole tree and take the process's status."""
+    def kill(self, *, are_pipes_closed: bool = False) -> None:
+        """Kill the whole tree and take the process's status.
+
+        Args:
+            are_pipes_closed: Nobody has our pipes any more, so there is nobody to be found
+                by them.
+        """
         self._watch.stop()
         if self._child is not None:
+            if self.is_running():
+                self._remember_family()
             self._signal(signal.SIGKILL)
         # Also when we know of no child: Ctrl-C may have come while it was being started.
         kill_marked(EXECUTION_VARIABLE, self._mark)
+        self._kill_unmarked(look_for_pipes=self._child is not None and not are_pipes_closed)
         if self._child is not None:
             self.wait(time.monotonic() + _REAP_S)
             self._reap(os.WNOHANG)
+
+    def _remember_family(self) -> None:
+        """Note whom it started: a child that took off its mark is known by its parent alone."""
+        for pid in marked_processes(EXECUTION_VARIABLE, self._mark):
+            self._family.setdefault(pid, started_at(pid))
+
+    def _kill_unmarked(self, *, look_for_pipes: bool) -> None:
+        """Kill who took off the mark: children that were known, and who still has our pipes."""
+        strays = [pid for pid, began in self._family.items() if began == started_at(pid)]
+        if look_for_pipes and Path("/proc/self").is_dir():
+            ours = (Path(f"/proc/self/fd/{one}") for one in (self.stdout, self.stderr))
+            strays += holders_of({str(pipe.readlink()) for pipe in ours})
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._child is not None
@@ -159,12 +190,27 @@ class ProcessTree:
         code = self._status if self._status is not None else -signal.SIGKILL
         by_signal = code < 0
         ending = Ending.SIGNALLED if by_signal else Ending.EXITED
+        is_killed = code == -signal.SIGKILL and not is_late
+        is_out_of_memory, note = self._killed_for_memory() if is_killed else (False, "")
+        if is_out_of_memory:
+            ending = Ending.OUT_OF_MEMORY
         return Ended(
             ending=Ending.TIMED_OUT if is_late else ending,
             exit_code=None if by_signal else code,
             signal=-code if by_signal else None,
+            ending_note=note,
+            is_out_of_memory=is_out_of_memory,
             peak_rss_bytes=self._peak_rss,
         )
+
+    def _killed_for_memory(self) -> tuple[bool, str]:
+        """Say whether the kernel killed for memory while it ran, and how sure that is."""
+        now = memory_kills()
+        if now is None or self._memory_kills is None:
+            return False, "this system doesn't tell whether it was for its memory"
+        if now > self._memory_kills:
+            return True, "by the kernel, which killed for memory while it ran"
+        return False, "by somebody; the kernel killed nothing for memory while it ran"
 
     def close(self) -> None:
         """Let go of its pipes."""

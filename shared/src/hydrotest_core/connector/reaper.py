@@ -24,14 +24,21 @@ import threading
 import time
 from pathlib import Path
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from subprocess import Popen
+
 __all__ = [
     "KINDS",
     "SESSION_LABEL",
     "SESSION_VARIABLE",
     "Engine",
+    "EngineAnswerError",
     "Reaper",
     "clear",
     "environments_of",
+    "holders_of",
     "kill_marked",
     "main",
     "marked_processes",
@@ -61,6 +68,16 @@ class Reaper:
     """
 
     def __init__(self, session: str, engine: str) -> None:
+        self._session = session
+        self._engine = engine
+        self._folders: list[Path] = []
+        self._child = self._start()
+
+    def __repr__(self) -> str:
+        state = "waiting" if self._child.poll() is None else "ended"
+        return f"Reaper(pid={self._child.pid}, {state})"
+
+    def _start(self) -> Popen[bytes]:
         import subprocess  # noqa: PLC0415 - see the module's docstring
 
         environment = {
@@ -70,8 +87,8 @@ class Reaper:
         }
         # Its own session: Ctrl-C in our terminal must not reach it. No pipe of ours but
         # its input, for who waits for the end of our output must not wait for it.
-        self._child = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, session, engine],
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__, self._session, self._engine],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -80,10 +97,6 @@ class Reaper:
             start_new_session=True,
         )
 
-    def __repr__(self) -> str:
-        state = "waiting" if self._child.poll() is None else "ended"
-        return f"Reaper(pid={self._child.pid}, {state})"
-
     @property
     def pid(self) -> int:
         """The child's process number."""
@@ -91,14 +104,22 @@ class Reaper:
 
     def watch(self, folder: Path) -> None:
         """Have a folder removed too, when we die."""
+        self._folders.append(folder)
         self._tell(b"dir " + os.fsencode(folder))
+
+    def revive(self) -> None:
+        """Start the child again where it was killed; call it from one thread at a time."""
+        if self._child.poll() is None:
+            return
+        self._let_go()
+        self._child = self._start()
+        for folder in self._folders:
+            self._tell(b"dir " + os.fsencode(folder))
 
     def close(self) -> None:
         """Let the child go; what the session left must be gone already."""
         self._tell(b"done")
-        assert self._child.stdin is not None
-        with contextlib.suppress(OSError):
-            self._child.stdin.close()
+        self._let_go()
         import subprocess  # noqa: PLC0415 - see the module's docstring
 
         try:
@@ -107,12 +128,21 @@ class Reaper:
             self._child.kill()
             self._child.wait()
 
+    def _let_go(self) -> None:
+        assert self._child.stdin is not None
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+
     def _tell(self, line: bytes) -> None:
         assert self._child.stdin is not None
         # It may have been killed; then the next session's `stale_sessions` is our net.
         with contextlib.suppress(OSError, ValueError):
             self._child.stdin.write(line + b"\n")
             self._child.stdin.flush()
+
+
+class EngineAnswerError(OSError):
+    """An engine is there, and what it answered says nothing: refused, torn, or no HTTP."""
 
 
 class Engine:
@@ -138,8 +168,15 @@ class Engine:
         from urllib.parse import quote  # noqa: PLC0415
 
         filters = quote(json.dumps({"label": [label]}))
-        _, body = self._call("GET", f"/{kind}{_list_path(kind)}all=1&filters={filters}")
-        found = json.loads(body or b"[]")
+        status, body = self._call("GET", f"/{kind}{_list_path(kind)}all=1&filters={filters}")
+        try:
+            found = json.loads(body or b"[]")
+        except ValueError as exc:  # Cut off, for example by a restart.
+            message = f"the engine's answer can't be read: {exc!r}"
+            raise EngineAnswerError(message) from exc
+        if status >= 300:  # noqa: PLR2004 - HTTP's own numbers
+            message = f"the engine refused to list its {kind}: {status}"
+            raise EngineAnswerError(message)
         entries = (found.get("Volumes") or []) if isinstance(found, dict) else found
         return {entry.get("Id") or entry["Name"]: entry.get("Labels") or {} for entry in entries}
 
@@ -159,7 +196,7 @@ class Engine:
             return response.status, response.read()
         except http.client.HTTPException as exc:
             message = f"the engine's answer can't be read: {exc!r}"
-            raise OSError(message) from exc
+            raise EngineAnswerError(message) from exc
         finally:
             connection.close()
 
@@ -199,26 +236,45 @@ def _open_socket(address: str) -> object:
 def marked_processes(variable: str, value: str) -> list[int]:
     """Return the processes, our own left out, that were started with a variable of this value.
 
-    A child inherits it, so one that left its group and its session is found too.
+    A child inherits it, so one that left its group and its session is found too. On Linux
+    what they started is among them even where it was given no variables at all.
     """
     mark = f"{variable}={value}".encode()
     own = os.getpid()
-    found = _from_proc(mark) if Path("/proc/self").is_dir() else _from_ps(mark)
-    return [pid for pid in found if pid != own]
+    if Path("/proc/self").is_dir():
+        found = [pid for pid, text in _proc("environ") if mark in text.split(b"\0") and pid != own]
+        return found and _with_children(found)
+    return [pid for pid in _from_ps(mark) if pid != own]
 
 
-def _from_proc(mark: bytes) -> list[int]:
-    found = []
+def _proc(name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield the number of each process and what one of its files in `/proc` says."""
     for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:  # It has ended, or it isn't ours.
-            continue
-        if mark in variables:
-            found.append(int(folder.name))
-    return found
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):  # It has ended, or it isn't ours.
+                yield int(folder.name), (folder / name).read_bytes()
+
+
+def holders_of(pipes: set[str]) -> list[int]:
+    """Return the processes, our own left out, that have one of these files open, `pipe:[4711]`.
+
+    Linux only. Which of them are ours can't be seen elsewhere.
+    """
+    found = []
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):  # It has ended, or it isn't ours.
+            if any(os.readlink(one) in pipes for one in folder.iterdir()):  # noqa: PTH115 - no path
+                found.append(int(folder.parent.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def _with_children(roots: list[int]) -> list[int]:
+    # The parent's number is the second word after the name, which may hold anything.
+    parents = {pid: int(text.rpartition(b")")[2].split()[1]) for pid, text in _proc("stat")}
+    found = dict.fromkeys(roots)
+    while more := [pid for pid in parents if parents[pid] in found and pid not in found]:
+        found |= dict.fromkeys(more)
+    return list(found)
 
 
 def _from_ps(mark: bytes) -> list[int]:

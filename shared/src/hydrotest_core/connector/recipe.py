@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["DEV", "Recipe", "recipe_of"]
 
 DEV = "dev"
-_RELEASE = re.compile(r"\d+(?:\.\d+)+(?:[A-Za-z0-9.+-]*)")
+_RELEASE = re.compile(r"\d++(?:\.\d++)++[A-Za-z0-9.+-]*+")
 _CDK_IMAGE = "source-declarative-manifest"
 # The CDK that runs a manifest whose folder names none.
 _DEFAULT_CDK = "7.39.1"

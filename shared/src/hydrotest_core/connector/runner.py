@@ -18,7 +18,7 @@ import contextlib
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -30,6 +30,7 @@ from hydrotest_core.connector.execution import (
     ExecutionResult,
 )
 from hydrotest_core.connector.layout import MANIFEST_FILE
+from hydrotest_core.disk import disk_errors
 from hydrotest_core.errors import InfrastructureError, UsageError
 from hydrotest_core.sealed import atomic_write
 
@@ -96,6 +97,7 @@ class Ended:
     ending: Ending
     exit_code: int | None = None
     signal: int | None = None
+    ending_note: str = ""
     is_out_of_memory: bool = False
     peak_rss_bytes: int | None = None
 
@@ -164,15 +166,13 @@ class Execution:
         self._is_over = True
         assert self._started is not None
         duration_s = (self._ended or time.monotonic()) - self._started
-        manifest = self._manifest(ended, duration_s, self._recorder.close())
+        said = self._recorder.close()
+        if said.is_cut and ended.ending is not Ending.INTERRUPTED:
+            ended = replace(ended, ending=Ending.TOO_MUCH_OUTPUT)
+        manifest = self._manifest(ended, duration_s, said)
         path = self._inputs.output_dir / MANIFEST_FILE
-        try:
+        with disk_errors("The manifest of an execution can't be written.", path):
             atomic_write(path, msgspec.json.encode(manifest))
-        except OSError as exc:
-            message = "The manifest of an execution can't be written."
-            raise InfrastructureError(
-                message, path=path, reason=exc.strerror, hint="make room on the disk"
-            ) from exc
         return ExecutionResult(manifest, self._inputs.output_dir)
 
     def abandon(self) -> None:
@@ -199,20 +199,25 @@ class Execution:
             ending=ended.ending,
             exit_code=ended.exit_code,
             signal=ended.signal,
+            ending_note=ended.ending_note,
             is_out_of_memory=ended.is_out_of_memory,
             started_at_ms=self._started_at_ms,
             # Not from the clock: it may have been set meanwhile.
             ended_at_ms=self._started_at_ms + round(duration_s * 1000),
             duration_s=duration_s,
             timeout_s=inputs.timeout_s,
+            max_output_bytes=inputs.max_output_bytes,
             peak_rss_bytes=ended.peak_rss_bytes,
             stdout_bytes=said.stdout_bytes,
             stderr_bytes=said.stderr_bytes,
             line_count=said.line_count,
             problem_count=said.problem_count,
+            long_line_count=said.long_line_count,
+            long_lines=said.long_lines,
             message_counts=said.message_counts,
             streams=said.streams,
             redactions=said.redactions,
+            unsearched_secrets=dict(inputs.redactor.left_out),
         )
 
     def _hashes(self) -> dict[str, str]:

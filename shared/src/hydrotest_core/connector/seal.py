@@ -1,7 +1,7 @@
 """Seals on folders of finished executions: is it still what was put there?
 
 ```
-seal.json   {"key": "…", "files": {"stdout.log": [1024, 3735928559], …}}
+seal.json   {"key": "…", "files": {"stderr.log": [1024, 3735928559], …}}
 ```
 
 Each file stands with its size and its CRC-32, which finds every flipped bit, every cut and

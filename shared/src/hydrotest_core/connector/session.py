@@ -2,6 +2,7 @@
 
 ```
 <tmp>/hydrotest-<id>/session.json     who owns the session; 0600 in a folder of 0700
+<tmp>/hydrotest-<id>/ending           there as soon as the owner was told to end
 <tmp>/hydrotest-<id>/<execution>/     the files, HOME and TMPDIR of one execution
 ```
 
@@ -36,6 +37,7 @@ from hydrotest_core.connector.session_record import (
     read_record,
 )
 from hydrotest_core.connector.stale import StaleSession, clear_stale, stale_sessions
+from hydrotest_core.disk import disk_error
 from hydrotest_core.errors import InfrastructureError
 from hydrotest_core.sealed import atomic_write, make_private_dir, open_private
 
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Session", "StaleSession", "clear_stale", "stale_sessions"]
 
 _CREATOR = "creator"
+_ENDING = "ending"
+_ELSEWHERE = "choose another temporary folder with TMPDIR"
 
 
 class Session:
@@ -109,16 +113,19 @@ class Session:
             hash_key=secrets.token_bytes(32),
         )
         folder = folder_of(record.id)
+        child = None
         try:
+            # First the reaper: whatever is made from here on has somebody to remove it.
+            child = Reaper(record.id, record.engine)
+            child.watch(folder)
             make_private_dir(folder)
             atomic_write(folder / RECORD_FILE, msgspec.json.encode(record))
-            child = Reaper(record.id, record.engine)
         except OSError as exc:
             reaper.remove_tree(folder)
+            if child is not None:
+                child.close()
             message = "A session can't be begun."
-            hint = "make room in the temporary folder, or choose another one with TMPDIR"
-            raise InfrastructureError(message, path=folder, reason=exc, hint=hint) from exc
-        child.watch(folder)
+            raise disk_error(message, exc, folder, elsewhere=_ELSEWHERE) from exc
         return cls(folder, record, child)
 
     @classmethod
@@ -139,6 +146,21 @@ class Session:
     def is_over(self) -> bool:
         """True when it was closed, here or by its owner, or its owner died."""
         return self._is_closed or not self.folder.is_dir() or self.owner.is_dead()
+
+    @property
+    def is_ending(self) -> bool:
+        """True once its owner was told to end: workers are to end, too."""
+        return (self.folder / _ENDING).exists()
+
+    def announce_end(self) -> None:
+        """Tell the workers that the end is near; never fails, for it is called on the way out."""
+        with contextlib.suppress(OSError):
+            open_private(self.folder / _ENDING).close()
+
+    def keep_guarded(self) -> None:
+        """Replace a reaper that was killed; the owner calls it now and then, from one thread."""
+        if self._reaper is not None and not self._is_closed:
+            self._reaper.revive()
 
     def require_open(self) -> None:
         """Refuse to start anything that nobody would remove any more.
@@ -180,8 +202,7 @@ class Session:
         except OSError as exc:
             reaper.remove_tree(folder)
             message = "The scratch folder of an execution can't be made."
-            hint = "make room in the temporary folder"
-            raise InfrastructureError(message, path=folder, reason=exc, hint=hint) from exc
+            raise disk_error(message, exc, folder, elsewhere=_ELSEWHERE) from exc
         try:
             yield folder
         finally:

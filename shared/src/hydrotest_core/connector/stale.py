@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hydrotest_core.connector import reaper
 from hydrotest_core.connector.engine import engine_address
 from hydrotest_core.connector.owner import ProcessIdentity
-from hydrotest_core.connector.reaper import SESSION_LABEL, Engine
+from hydrotest_core.connector.reaper import SESSION_LABEL, Engine, EngineAnswerError
 from hydrotest_core.connector.session_record import OWNER_LABEL, read_record, session_folders
 
 if TYPE_CHECKING:
@@ -39,15 +38,22 @@ def stale_sessions(engine: str | None = None) -> list[StaleSession]:
     Args:
         engine: The engine's address; by default the one Docker itself would take.
             Where none answers, only the disk is looked at.
+
+    Raises:
+        EngineAnswerError: One answers, and its answer can't be used.
     """
     things: dict[str, list[str]] = {}
-    with contextlib.suppress(OSError):
+    try:
         client = Engine(engine or engine_address())
         for kind in reaper.KINDS:
             for name, labels in client.labelled(kind, SESSION_LABEL).items():
                 owner = ProcessIdentity.parse(labels.get(OWNER_LABEL, ""))
                 if owner is not None and owner.is_dead():
                     things.setdefault(labels[SESSION_LABEL], []).append(f"{kind} {name}")
+    except EngineAnswerError:
+        raise
+    except OSError:
+        pass  # There is no engine, so nothing is on it.
     folders = _stale_folders()
     return [
         StaleSession(id=id_, engine_things=tuple(things.get(id_, ())), folder=folders.get(id_))

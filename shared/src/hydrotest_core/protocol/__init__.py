@@ -13,7 +13,7 @@ from hydrotest_core.protocol.catalog import (
     StreamDescriptor,
     SyncMode,
 )
-from hydrotest_core.protocol.lines import Line, Problem, ProblemKind, parse_line
+from hydrotest_core.protocol.lines import Line, Problem, ProblemKind, looks_like_message, parse_line
 from hydrotest_core.protocol.messages import (
     AirbyteConnectionStatus,
     AirbyteControlConnectorConfigMessage,
@@ -86,6 +86,7 @@ __all__ = [  # noqa: RUF022 - grouped by what one looks for
     "Line",
     "Problem",
     "ProblemKind",
+    "looks_like_message",
     "parse_line",
     "AirbyteMessage",
     "MessageType",

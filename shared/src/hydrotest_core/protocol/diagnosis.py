@@ -118,7 +118,8 @@ def _no_json_number(raw: bytes, at: int) -> str | None:
     return f"Byte {start + 1}: {found[0].decode()} is not JSON; write null instead."
 
 
-_STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(-?[0-9][0-9.eE+-]*+)', re.DOTALL)
+# A string that isn't closed goes to the end: looking for others inside it would take ages.
+_STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|(-?[0-9][0-9.eE+-]*+)', re.DOTALL)
 
 
 def _too_big(raw: bytes, reason: str) -> str | None:

@@ -23,7 +23,15 @@ from hydrotest_core.protocol.messages import (
 from hydrotest_core.protocol.state import AirbyteStateMessage, AirbyteStateType
 from hydrotest_core.protocol.trace import AirbyteTraceMessage
 
-__all__ = ["MAX_DEPTH", "MAX_LINE_BYTES", "Line", "Problem", "ProblemKind", "parse_line"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_LINE_BYTES",
+    "Line",
+    "Problem",
+    "ProblemKind",
+    "looks_like_message",
+    "parse_line",
+]
 
 MAX_DEPTH = 512
 """How deep objects and lists may be nested in one another; parsers recurse."""
@@ -84,6 +92,19 @@ class Line(msgspec.Struct, frozen=True):
     raw: bytes
     message: AirbyteMessage | None
     problem: Problem | None
+
+
+# A brace, also behind a byte order mark, in UTF-16, or as UTF-16 cut at its line feeds.
+_BEGINS = (b"{", b"\xef\xbb\xbf{", b"\xff\xfe", b"\xfe\xff", b"\0{")
+
+
+def looks_like_message(raw: bytes) -> bool:
+    """Tell a line that was meant to be a message from text that nobody will miss.
+
+    The platform logs the one and loses the other.
+    """
+    start = raw.lstrip(b" \t\r") if raw[:1].isspace() else raw
+    return start.startswith(_BEGINS)
 
 
 def parse_line(raw: bytes, number: int) -> Line:

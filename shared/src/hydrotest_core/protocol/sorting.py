@@ -11,27 +11,54 @@ digits) passes here and is a problem for who reads the record
 from __future__ import annotations
 
 import codecs
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
-from hydrotest_core.protocol.lines import MAX_DEPTH, Line, parse_line
+from hydrotest_core.errors import InfrastructureError
+from hydrotest_core.protocol.lines import MAX_DEPTH, Line, looks_like_message, parse_line
 from hydrotest_core.protocol.messages import (
     AirbyteRecordMessageFileReference,
     AirbyteRecordMessageMeta,
     MessageType,
 )
+from hydrotest_core.protocol.splitter import Block
 
-if TYPE_CHECKING:
-    from hydrotest_core.protocol.splitter import Block
-
-__all__ = ["SortedBlock", "StreamKey", "sort_block"]
+__all__ = ["Letters", "Place", "SortedBlock", "StreamKey", "sort_block", "stream_key"]
 
 _PIECE_BYTES = 256 * 1024
+_FEW = 6
+
+# Latin letters, then two ranges without a surrogate or a character that ends a line.
+_RANGES = ((65, 26), (97, 26), (0x4E00, 0x5200), (0x20000, 0xF0000))
+_MASKS = [bytes(other == code for other in range(256)) for code in range(128)]
 
 StreamKey: TypeAlias = "tuple[str | None, str]"
 """A stream's (namespace, name)."""
+
+Place: TypeAlias = "str | tuple[str, ...]"
+"""Where a line belongs: a stream's name, or its (namespace, name), for a record; (type,) for
+another message; () for a line with a problem."""
+
+
+class Letters(dict[Place, str]):
+    """Gives each place a character of its own: Latin letters, then rarer ones.
+
+    Raises:
+        InfrastructureError: When a letter is asked for, and a million are given away.
+    """
+
+    def __missing__(self, place: Place) -> str:
+        index = len(self)
+        for first, size in _RANGES:
+            if index < size:
+                letter = self[place] = chr(first + index)
+                return letter
+            index -= size
+        message = "The connector has more streams than can be kept apart."
+        raise InfrastructureError(message, streams=len(self), hint="mend its stream names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +66,23 @@ class SortedBlock:
     """What the lines of a block are.
 
     Attributes:
-        records: Record lines by stream, in order; the streams in order of appearance.
-        others: All other messages, and the lines with a problem, in order.
-        unexplained: How many lines with a problem were counted only.
+        letters: Where each line belongs, in order, as one character.
+        lines: The lines by place, in order.
+        problems: The lines with a problem, in order, as far as they were to be explained.
+        longest_bytes: The length of the longest line.
     """
 
-    records: dict[StreamKey, list[bytes]]
-    others: list[Line]
-    unexplained: int
+    letters: str
+    lines: dict[Place, list[bytes]]
+    problems: list[Line]
+    longest_bytes: int
+
+
+def stream_key(place: Place) -> StreamKey | None:
+    """Return the stream whose records belong there; `None` where no records do."""
+    if isinstance(place, str):
+        return None, place
+    return (place[0], place[1]) if len(place) > 1 else None
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -63,8 +99,9 @@ class _Record(msgspec.Struct, gc=False, kw_only=True):
 
 
 # With anything beside the two keys it is for `parse_line` to say if the line is good.
-class _Envelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    type: Literal["RECORD"]
+class _Envelope(
+    msgspec.Struct, gc=False, forbid_unknown_fields=True, tag_field="type", tag="RECORD"
+):
     record: _Record
 
 
@@ -82,80 +119,111 @@ _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_type = msgspec.json.Decoder(_Typed).decode
 
 
-def sort_block(block: Block, *, explain_at_most: int | None = None) -> SortedBlock:
-    """Sort the lines of a block by what they are; nothing is raised.
+def sort_block(
+    block: Block,
+    letters: Letters,
+    *,
+    explain_at_most: int | None = None,
+    explain_broken_at_most: int | None = None,
+) -> SortedBlock:
+    """Sort the lines of a block by what they are.
 
     Args:
         block: The lines, as `LineSplitter` gives them.
+        letters: The letters of the places; those of new ones are added.
         explain_at_most: Of how many lines with a problem to say which problem it is;
             that takes ten times as long as to see that there is one. All if `None`.
+        explain_broken_at_most: The same for lines that were meant to be messages, by
+            `looks_like_message`: no flood of text must hide a record that was lost.
     """
-    bins = _Bins(len(block.lines) if explain_at_most is None else explain_at_most)
-    if _is_plain(block):
-        _put_envelopes(block, bins)
+    longest = max(map(len, block.lines))
+    every = len(block.lines)
+    odd = _OddLines(
+        every if explain_at_most is None else explain_at_most,
+        every if explain_broken_at_most is None else explain_broken_at_most,
+    )
+    if _is_plain(block, longest):
+        places = _places(block, odd)
     else:
+        # Line by line, so that what becomes of a line doesn't depend on its neighbours.
+        places = []
         for number, raw in enumerate(block.lines, block.number):
-            bins.put(raw, number)
-    return bins.as_sorted()
+            alone = Block(number, [raw], block.is_ascii)
+            if _is_plain(alone, len(raw)):
+                places += _places(alone, odd)
+            else:
+                places.append(odd.place(raw, number))
+    order = "".join(map(letters.__getitem__, places))
+    groups = _group(block.lines, places, order, letters)
+    return SortedBlock(order, groups, odd.problems, longest)
 
 
-def _put_envelopes(block: Block, bins: _Bins) -> None:
-    records = bins.records
-    for number, raw in enumerate(block.lines, block.number):
+def _places(block: Block, odd: _OddLines) -> list[Place]:
+    places: list[Place] = []
+    add = places.append
+    for raw in block.lines:
         try:
             record = _decode_envelope(raw).record
         except _REFUSED:
-            bins.put(raw, number)
+            add(odd.place(raw, block.number + len(places)))
             continue
-        namespace = record.namespace
         # Most streams have no namespace, and a tuple for each record costs more than
         # all else in this loop but the decoding.
-        key = record.stream if namespace is None else (namespace, record.stream)
-        try:
-            records[key].append(raw)
-        except KeyError:
-            records[key] = [raw]
-
-
-class _Bins:
-    """Where the lines of one block go."""
-
-    def __init__(self, explain_at_most: int) -> None:
-        self.records: dict[str | tuple[str, str], list[bytes]] = {}
-        self._others: list[Line] = []
-        self._left = explain_at_most
-        self._unexplained = 0
-
-    def put(self, raw: bytes, number: int) -> None:
-        """Look closely at a line and put it where it belongs."""
-        if self._left == 0 and not _has_type(raw):
-            self._unexplained += 1
-            return
-        line = parse_line(raw, number)
-        if line.problem:
-            self._put_problem(line)
-        elif line.message and line.message.type is MessageType.RECORD and line.message.record:
-            record = line.message.record
-            namespace = record.namespace
-            key = record.stream if namespace is None else (namespace, record.stream)
-            self.records.setdefault(key, []).append(raw)
+        if record.namespace is None:
+            add(record.stream)
         else:
-            self._others.append(line)
+            add((record.namespace, record.stream))
+    return places
 
-    def _put_problem(self, line: Line) -> None:
-        if self._left == 0:
-            self._unexplained += 1
-            return
-        self._left -= 1
-        self._others.append(line)
 
-    def as_sorted(self) -> SortedBlock:
-        """Return what was put in."""
-        records: dict[StreamKey, list[bytes]] = {
-            (None, key) if isinstance(key, str) else key: lines
-            for key, lines in self.records.items()
-        }
-        return SortedBlock(records, self._others, self._unexplained)
+def _group(
+    lines: list[bytes], places: list[Place], order: str, letters: Letters
+) -> dict[Place, list[bytes]]:
+    """Return the lines of each place."""
+    found = dict.fromkeys(places)
+    if len(found) > _FEW or not order.isascii():
+        groups: dict[Place, list[bytes]] = {place: [] for place in found}
+        for place, raw in zip(places, lines, strict=True):
+            groups[place].append(raw)
+        return groups
+    # For a few places, faster than a look-up for each line.
+    codes = order.encode()
+    return {
+        place: list(itertools.compress(lines, codes.translate(_MASKS[ord(letters[place])])))
+        for place in found
+    }
+
+
+class _OddLines:
+    """Looks closely at the lines that aren't plainly records."""
+
+    def __init__(self, explain_at_most: int, explain_broken_at_most: int) -> None:
+        self.problems: list[Line] = []
+        self._left = {False: explain_at_most, True: explain_broken_at_most}
+
+    def place(self, raw: bytes, number: int) -> Place:
+        """Say where a line belongs."""
+        if not all(self._left.values()) and self._is_too_many(raw):
+            return ()
+        line = parse_line(raw, number)
+        if line.message is None:
+            self._explain(line)
+            return ()
+        record = line.message.record
+        if line.message.type is not MessageType.RECORD or record is None:
+            return (line.message.type,)
+        namespace = record.namespace
+        return record.stream if namespace is None else (namespace, record.stream)
+
+    def _is_too_many(self, raw: bytes) -> bool:
+        is_broken = looks_like_message(raw)  # Text can't be one that is good.
+        return self._left[is_broken] == 0 and not (is_broken and _has_type(raw))
+
+    def _explain(self, line: Line) -> None:
+        is_broken = looks_like_message(line.raw)
+        if self._left[is_broken]:
+            self._left[is_broken] -= 1
+            self.problems.append(line)
 
 
 def _has_type(raw: bytes) -> bool:
@@ -166,12 +234,12 @@ def _has_type(raw: bytes) -> bool:
     return True
 
 
-def _is_plain(block: Block) -> bool:
+def _is_plain(block: Block, longest: int) -> bool:
     """Tell whether decoding envelopes is enough to know that records are good.
 
     That checks neither the text nor the nesting of what it skips.
     """
-    if max(map(len, block.lines)) > 2 * MAX_DEPTH and any(map(_may_be_deep, block.lines)):
+    if longest > 2 * MAX_DEPTH and any(map(_may_be_deep, block.lines)):
         return False
     return block.is_ascii or _is_utf8(block.lines)
 

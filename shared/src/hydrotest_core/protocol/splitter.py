@@ -15,7 +15,7 @@ from hydrotest_core.protocol.lines import MAX_LINE_BYTES, Line, Problem, Problem
 __all__ = ["Block", "LineSplitter", "Oversize"]
 
 _HEAD_BYTES = 2048
-"""How much is kept of a line that is too long."""
+"""How much of a line that is too long goes into the report of its problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +35,28 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Oversize:
-    """A line that was too long to be kept.
+    """A line that was too long to be kept whole.
 
     Attributes:
         number: Its number, from 1.
-        head: Its first 2,048 bytes.
+        kept: Its begin, as much of it as a line may have.
         size_bytes: Its true length without the line feed.
         sha256: The hash of all of it, as hex digits.
     """
 
     number: int
-    head: bytes
+    kept: bytes
     size_bytes: int
     sha256: str
 
     def as_line(self) -> Line:
-        """Return the line as a problem; its `raw` is the head."""
+        """Return the line as a problem; its `raw` is its first 2,048 bytes."""
         detail = (
-            f"The line has {self.size_bytes} bytes; only the first {len(self.head)} are kept."
+            f"The line has {self.size_bytes} bytes; only the first {len(self.kept)} are kept."
             f" sha256={self.sha256}"
         )
-        return Line(self.number, self.head, None, Problem(ProblemKind.TOO_LONG, detail))
+        head = self.kept[:_HEAD_BYTES]
+        return Line(self.number, head, None, Problem(ProblemKind.TOO_LONG, detail))
 
 
 class LineSplitter:
@@ -139,7 +140,6 @@ class _Carry:
     def _reset(self) -> None:
         # BytesIO gives its content away without copying it, which a bytearray can't.
         self._kept = io.BytesIO()
-        self._head = b""
         self._hash = hashlib.sha256()
         self.size_bytes = 0
         self.is_ascii = True
@@ -147,22 +147,20 @@ class _Carry:
     def add(self, data: bytes) -> None:
         if not data:
             return
-        was_oversize = self.size_bytes > self._max
+        room = self._max - self.size_bytes
         self.size_bytes += len(data)
         self.is_ascii = self.is_ascii and data.isascii()
-        if was_oversize:
+        if room < 0:
             self._hash.update(data)
-            return
-        self._kept.write(data)
-        if self.size_bytes > self._max:
+        elif len(data) <= room:
+            self._kept.write(data)
+        else:
+            self._kept.write(memoryview(data)[:room])
             with self._kept.getbuffer() as content:
-                self._head = bytes(content[: min(_HEAD_BYTES, self._max)])
                 self._hash.update(content)
-            self._kept = io.BytesIO()
+            self._hash.update(memoryview(data)[room:])
 
     def take(self, number: int) -> bytes | Oversize:
-        whole: bytes | Oversize = self._kept.getvalue()
-        if self.size_bytes > self._max:
-            whole = Oversize(number, self._head, self.size_bytes, self._hash.hexdigest())
+        kept, size, digest = self._kept.getvalue(), self.size_bytes, self._hash
         self._reset()
-        return whole
+        return Oversize(number, kept, size, digest.hexdigest()) if size > self._max else kept

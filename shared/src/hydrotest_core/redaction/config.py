@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from hydrotest_core.redaction.needles import why_left_out
 
-__all__ = ["FoundSecrets", "SecretDict", "find_secrets", "secret_values"]
+__all__ = ["FoundSecrets", "SecretDict", "find_secrets", "secret_values", "without_secrets"]
 
 _DEPTH = 64
 
@@ -82,6 +82,50 @@ def find_secrets(config: Mapping[str, Any], spec_schema: Mapping[str, Any] | Non
         config: The connector's config.
         spec_schema: `connectionSpecification`, or the whole spec, or `None`.
     """
+    values: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for found in _secrets(config, spec_schema):
+        reason = why_left_out(found.value)
+        if reason:
+            left_out[found.path] = reason
+        else:
+            values[found.path] = found.value
+    return FoundSecrets(values, left_out)
+
+
+def without_secrets(
+    config: Mapping[str, Any],
+    spec_schema: Mapping[str, Any] | None,
+    token: Callable[[str, str], str],
+) -> Any:
+    """Return a copy of `config` with a token for each secret, the short and common ones too.
+
+    Args:
+        config: A config, JSON-ready.
+        spec_schema: As for `find_secrets`.
+        token: Makes what takes the place of (path, value).
+    """
+    copy = json.loads(json.dumps(config))
+    for found in _secrets(config, spec_schema):
+        holder: Any = copy
+        for key in found.keys[:-1]:
+            holder = holder[key]
+        holder[found.keys[-1]] = token(found.path, found.value)
+    return copy
+
+
+class _Secret(NamedTuple):
+    """A secret of a config: its place in words, its value as text, and the way to it.
+
+    What lies in a text that is JSON itself has the way to that text.
+    """
+
+    path: str
+    value: str
+    keys: tuple[Any, ...]
+
+
+def _secrets(config: Mapping[str, Any], spec_schema: Mapping[str, Any] | None) -> Iterator[_Secret]:
     schemas: list[Mapping[str, Any]] = []
     root: Mapping[str, Any] = {}
     if spec_schema is not None:
@@ -89,15 +133,18 @@ def find_secrets(config: Mapping[str, Any], spec_schema: Mapping[str, Any] | Non
         root = inner if isinstance(inner, Mapping) else {}
         schemas = [root]
     finder = _Finder(root, has_spec=spec_schema is not None)
-    values: dict[str, str] = {}
-    left_out: dict[str, str] = {}
-    for path, value in finder.walk(config, schemas, "", is_secret=False, depth=0):
-        reason = why_left_out(value)
-        if reason:
-            left_out[path] = reason
-        else:
-            values[path] = value
-    return FoundSecrets(values, left_out)
+    return finder.walk(config, schemas, _Way("", ()), is_secret=False)
+
+
+class _Way(NamedTuple):
+    """How a walk came to a value."""
+
+    path: str
+    keys: tuple[Any, ...]
+
+    def to(self, key: Any) -> _Way:
+        name = f"[{key}]" if isinstance(key, int) else f".{key}" if self.path else str(key)
+        return _Way(self.path + name, (*self.keys, key))
 
 
 class _Finder:
@@ -111,33 +158,30 @@ class _Finder:
         self,
         value: Any,
         schemas: list[Mapping[str, Any]],
-        path: str,
+        way: _Way,
         *,
         is_secret: bool,
-        depth: int,
-    ) -> Iterator[tuple[str, str]]:
-        """Yield (path, text) of each secret scalar in `value`, which `schemas` describe."""
-        if depth > _DEPTH:
+    ) -> Iterator[_Secret]:
+        """Yield each secret scalar in `value`, which `schemas` describe."""
+        if len(way.keys) > _DEPTH:
             return
         schemas = self._with_variants(schemas)
         is_secret = is_secret or any(schema.get("airbyte_secret") for schema in schemas)
         if isinstance(value, Mapping):
             for key, child in value.items():
-                at = f"{path}.{key}" if path else str(key)
                 known = is_secret or (not isinstance(child, Mapping) and self._is_named(str(key)))
                 below = list(_schemas_of_key(schemas, str(key)))
-                yield from self.walk(child, below, at, is_secret=known, depth=depth + 1)
+                yield from self.walk(child, below, way.to(key), is_secret=known)
         elif isinstance(value, list):
             below = list(_schemas_of_items(schemas))
             for index, child in enumerate(value):
-                at = f"{path}[{index}]"
-                yield from self.walk(child, below, at, is_secret=is_secret, depth=depth + 1)
+                yield from self.walk(child, below, way.to(index), is_secret=is_secret)
         elif is_secret and isinstance(value, str | int | float) and not isinstance(value, bool):
             text = value if isinstance(value, str) else json.dumps(value)
-            yield path, text
-            yield from self._inside(text, path, depth)
+            yield _Secret(way.path, text, way.keys)
+            yield from self._inside(text, way)
 
-    def _inside(self, text: str, path: str, depth: int) -> Iterator[tuple[str, str]]:
+    def _inside(self, text: str, way: _Way) -> Iterator[_Secret]:
         """Look into a secret that is a JSON object or array itself."""
         if not text.lstrip().startswith(("{", "[")):
             return
@@ -145,9 +189,8 @@ class _Finder:
             inner = json.loads(text)
         except (ValueError, RecursionError):
             return
-        yield from _Finder({}, has_spec=False).walk(
-            inner, [], path, is_secret=False, depth=depth + 1
-        )
+        found = _Finder({}, has_spec=False).walk(inner, [], way, is_secret=False)
+        yield from (_Secret(one.path, one.value, way.keys) for one in found)
 
     def _is_named(self, key: str) -> bool:
         name = re.sub(r"[^a-z0-9]", "", key.lower())

@@ -10,12 +10,13 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from hydrotest_core.run.wording import grouped
-from hydrotest_core.untrusted import for_terminal, shortened
+from hydrotest_core.untrusted import for_terminal, lines_of, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hydrotest_core.run.findings import Example, Finding
+    from hydrotest_core.untrusted import UntrustedText
 
     Paint = Callable[[str, str], str]
 
@@ -25,7 +26,7 @@ _INDENT = 4
 _LABEL = 11
 _LONGEST_VALUE = 600
 _LONGEST_EXAMPLE = 200
-_EXAMPLES = 3
+_EXAMPLES = 5
 
 
 def plain(text: str, role: str) -> str:  # noqa: ARG001 - the shape of every painter
@@ -33,25 +34,29 @@ def plain(text: str, role: str) -> str:  # noqa: ARG001 - the shape of every pai
     return text
 
 
-def one_line(text: str, limit: int = _LONGEST_VALUE) -> str:
+def one_line(text: UntrustedText, limit: int | None = _LONGEST_VALUE) -> str:
     """Return untrusted text safe for a terminal, on one line, its line ends visible."""
-    return for_terminal(shortened(text, limit))
+    return for_terminal(text if limit is None else shortened(text, limit))
 
 
 def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
-    """Return safe text broken into lines of `width`, with an indent for the first and the rest."""
-    return textwrap.wrap(
+    """Return safe text broken into lines of `width`, with an indent for the first and the rest.
+
+    A long word is broken anywhere, so what a line begins with is looked at again.
+    """
+    broken = textwrap.wrap(
         text,
         width=width,
         initial_indent=first,
         subsequent_indent=rest,
         break_on_hyphens=False,
-    ) or [first.rstrip()]
+    )
+    return [for_terminal(line) for line in broken] or [first.rstrip()]
 
 
 def headline(finding: Finding) -> str:
     """Return `HT-READ-012  users address.zip`: which rule is broken where, safe to print."""
-    return f"{one_line(finding.rule.code, 40)}  {one_line(str(finding.where), 200)}"
+    return f"{one_line(finding.rule.code, 40)}  {one_line(finding.where.name, 200)}"
 
 
 def summary(finding: Finding) -> str:
@@ -64,14 +69,14 @@ def summary(finding: Finding) -> str:
 
 def located(folder: str, example: Example) -> str:
     """Return where an example stands: `executions/4f1c/records/000.jsonl:14`."""
-    return posixpath.join(folder, str(example))
+    return posixpath.join(folder, example.place)
 
 
 def finding_text(
     finding: Finding,
     *,
-    test: str = "",
-    rerun: str = "",
+    test: UntrustedText = "",
+    rerun: UntrustedText = "",
     folder: str | None = None,
     width: int = 100,
     paint: Paint = plain,
@@ -88,26 +93,26 @@ def finding_text(
     """
     where = finding.execution if folder is None else folder
     code, place = headline(finding).split("  ", 1)
-    lines = [f"{paint(code, 'bad')}  {paint(place, 'strong')}"]
+    told = [f"{paint(code, 'bad')}  {paint(place, 'strong')}"]
     room = width - _INDENT - _LABEL
     for label, value in (
         ("rule", finding.rule.title),
         ("expected", finding.expected),
         ("got", finding.got),
     ):
-        lines += _labelled(label, wrapped(one_line(value), room), paint)
-    lines += _labelled("in", list(_instances(finding, room)), paint)
-    lines += _labelled("evidence", _evidence(finding, where), paint)
+        told += _labelled(label, wrapped(one_line(value), room), paint)
+    told += _labelled("in", list(_instances(finding, room)), paint)
+    told += _labelled("evidence", _evidence(finding, where), paint)
     if finding.hint:
-        lines += _labelled("hint", wrapped(one_line(finding.hint), room), paint)
-    lines += _labelled("test", [one_line(test)] if test else [], paint)
-    lines += _labelled("Reproduce:", [one_line(rerun, len(rerun))] if rerun else [], paint)
-    lines += _labelled("Waive:", _waiver(finding), paint)
-    return "\n".join(lines)
+        told += _labelled("hint", wrapped(one_line(finding.hint), room), paint)
+    told += _labelled("test", [one_line(test)] if test else [], paint)
+    told += _labelled("Reproduce:", [one_line(rerun, None)] if rerun else [], paint)
+    told += _labelled("Waive:", _waiver(finding), paint)
+    return "\n".join(told)
 
 
 def _waiver(finding: Finding) -> list[str]:
-    return [one_line(line, len(line)) for line in finding.waive.splitlines()]
+    return [one_line(line, None) for line in lines_of(finding.waive)]
 
 
 def _instances(finding: Finding, width: int) -> Iterator[str]:
@@ -119,7 +124,7 @@ def _instances(finding: Finding, width: int) -> Iterator[str]:
         yield f"{grouped(finding.total)} places" + ("; the first:" if examples else "")
     for example in examples:
         text = one_line(example.text, _LONGEST_EXAMPLE)
-        yield from wrapped(f"{one_line(str(example))}  {text}".rstrip(), width, rest="  ")
+        yield from wrapped(f"{one_line(example.place)}  {text}".rstrip(), width, rest="  ")
 
 
 def _evidence(finding: Finding, folder: str) -> list[str]:
@@ -127,7 +132,7 @@ def _evidence(finding: Finding, folder: str) -> list[str]:
     if not folder:
         return []
     path = located(folder, finding.examples[0]) if finding.examples else folder
-    return [one_line(path, len(path))]
+    return [one_line(path, None)]
 
 
 def _labelled(label: str, values: list[str], paint: Paint) -> list[str]:

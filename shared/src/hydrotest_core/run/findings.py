@@ -10,6 +10,9 @@ import enum
 
 import msgspec
 
+# msgspec reads a struct's annotations while the program runs, so their names must be there.
+from hydrotest_core.untrusted import UntrustedText, as_it_came
+
 __all__ = ["Example", "Finding", "Judgement", "Outcome", "Rule", "Severity", "Verdict", "Where"]
 
 
@@ -56,14 +59,16 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
         command: `read`, `spec`, …
     """
 
-    stream: str | None = None
-    namespace: str | None = None
-    path: str | None = None
+    stream: UntrustedText | None = None
+    namespace: UntrustedText | None = None
+    path: UntrustedText | None = None
     command: str | None = None
 
-    def __str__(self) -> str:
-        stream = ".".join(part for part in (self.namespace, self.stream) if part)
-        parts = [part for part in (stream, self.path) if part]
+    @property
+    def name(self) -> UntrustedText:
+        """The place in a word or two: `users address.zip`, or the command."""
+        stream = ".".join(as_it_came(part) for part in (self.namespace, self.stream) if part)
+        parts = [part for part in (stream, as_it_came(self.path or "")) if part]
         return " ".join(parts) or (self.command or "connector")
 
 
@@ -78,23 +83,25 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
     artifact: str
     line: int | None = None
-    text: str = ""
+    text: UntrustedText = ""
 
-    def __str__(self) -> str:
+    @property
+    def place(self) -> str:
+        """Where it stands: `records/000.jsonl:14`."""
         return f"{self.artifact}:{self.line}" if self.line else self.artifact
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that breaks one rule.
+    """One thing that breaks one rule; what a rule says of a connector quotes it.
 
     Attributes:
         rule: The rule that is broken.
         where: The place.
         expected: What the rule asks for here.
-        got: What was there instead; connector text in it is untrusted.
+        got: What was there instead.
         hint: What to do next.
         severity: Only `ERROR` fails the verdict.
-        examples: At most three instances.
+        examples: At most five instances.
         total: How many instances there are.
         checked: How many were looked at; 0 where counting means nothing.
         waive: A snippet for `acceptance-test-config.yml` that waives it, or "".
@@ -103,14 +110,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: Rule
     where: Where = Where()
-    expected: str
-    got: str
-    hint: str = ""
+    expected: UntrustedText
+    got: UntrustedText
+    hint: UntrustedText = ""
     severity: Severity = Severity.ERROR
     examples: tuple[Example, ...] = ()
     total: int = 1
     checked: int = 0
-    waive: str = ""
+    waive: UntrustedText = ""
     execution: str = ""
 
 
@@ -127,7 +134,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     rule: Rule
     findings: tuple[Finding, ...] = ()
     checked: int = 0
-    skipped: str = ""
+    skipped: UntrustedText = ""
 
     @property
     def outcome(self) -> Outcome:
@@ -154,12 +161,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         rerun: The one command that reruns just this test.
     """
 
-    test: str
+    test: UntrustedText
     suite: str
     outcome: Outcome
-    reason: str = ""
+    reason: UntrustedText = ""
     findings: tuple[Finding, ...] = ()
     rules: tuple[str, ...] = ()
     duration_s: float = 0.0
     executions: tuple[str, ...] = ()
-    rerun: str = ""
+    rerun: UntrustedText = ""

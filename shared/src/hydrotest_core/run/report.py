@@ -14,6 +14,7 @@ import msgspec
 # msgspec reads a struct's annotations while the program runs, so their names must be there.
 from hydrotest_core.connector.execution import Command, Ending, StreamCount
 from hydrotest_core.run.findings import Outcome, Verdict
+from hydrotest_core.untrusted import UntrustedText
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +62,7 @@ class ExecutionSummary(msgspec.Struct, frozen=True, kw_only=True):
     streams: list[StreamCount] = []
     directory: str
     reused: bool = False
-    stderr_tail: list[str] = []
+    stderr_tail: list[UntrustedText] = []
 
     @property
     def record_count(self) -> int:
@@ -99,6 +100,9 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         settings_file: The file that said what to test.
         warnings: What makes the verdicts worth less than they look.
         plugins: Third-party plugins that were active, `name version`.
+        interrupted: What cut the run short, in words, `Ctrl-C`; empty for a run that
+            came to its own end. The verdicts are those of the tests that had ended.
+        not_run: Tests that had not come to an end when the run was cut short.
         verdicts: What each test came to, in the order of the run.
         executions: What was run or reused, in the order of the start.
         counts: Tests by outcome. Always counted from `verdicts`; what a file
@@ -112,19 +116,21 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     started_at_ms: int
     ended_at_ms: int
     duration_s: float
-    connector: str
-    version: str
-    image: str | None = None
-    identity: str
+    connector: UntrustedText
+    version: UntrustedText
+    image: UntrustedText | None = None
+    identity: UntrustedText
     runner: str
-    runner_why: str = ""
+    runner_why: UntrustedText = ""
     isolation: str = ""
-    settings_file: str = ""
-    warnings: list[str] = []
+    settings_file: UntrustedText = ""
+    warnings: list[UntrustedText] = []
     plugins: list[str] = []
     verdicts: list[Verdict] = []
     executions: list[ExecutionSummary] = []
     counts: dict[Outcome, int] = {}
+    interrupted: UntrustedText = ""
+    not_run: int = 0
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "counts", count_outcomes(self.verdicts))
@@ -140,7 +146,7 @@ def summarise(
     *,
     directory: str,
     reused: bool = False,
-    stderr_tail: Iterable[str] = (),
+    stderr_tail: Iterable[UntrustedText] = (),
 ) -> ExecutionSummary:
     """Return what the report keeps of an execution's manifest."""
     return ExecutionSummary(

@@ -28,12 +28,13 @@ from hydrotest_core.run.tally import (
     unexplained,
 )
 from hydrotest_core.sealed import atomic_write
-from hydrotest_core.untrusted import for_html, for_terminal, shortened
+from hydrotest_core.untrusted import for_html, for_terminal, shortened, unbroken
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hydrotest_core.run.report import RunReport
+    from hydrotest_core.untrusted import UntrustedText
 
 __all__ = ["load", "page", "write_html"]
 
@@ -190,7 +191,7 @@ def _packed(rows: list[Verdict]) -> str:
     return base64.b64encode(gzip.compress(msgspec.json.encode(cells), mtime=0)).decode()
 
 
-def _note(verdict: Verdict) -> str:
+def _note(verdict: Verdict) -> UntrustedText:
     """Return what the table says beside a test: its reason, or the rules it broke."""
     codes = dict.fromkeys(finding.rule.code for finding in verdict.findings)
-    return " ".join(verdict.reason.split()) or ", ".join(codes)
+    return unbroken(verdict.reason) or ", ".join(codes)

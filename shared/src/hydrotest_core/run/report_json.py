@@ -15,6 +15,7 @@ import msgspec
 from hydrotest_core.errors import UsageError
 from hydrotest_core.run.report import RunReport
 from hydrotest_core.sealed import atomic_write
+from hydrotest_core.untrusted import for_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,7 @@ class _Version(msgspec.Struct):
 def write_report(report: RunReport, path: Path) -> None:
     """Write the run as indented JSON, readable by its owner alone, in one step.
 
+    What is in it is exact, and what would act on a terminal is written as an escape.
     A lone surrogate, from a file name that is no UTF-8, has no place in JSON; it is
     written as the six characters that name it rather than costing the whole report.
     """
@@ -42,7 +44,7 @@ def write_report(report: RunReport, path: Path) -> None:
         data = msgspec.json.encode(report)
     except UnicodeEncodeError:
         data = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(report)))
-    atomic_write(path, msgspec.json.format(data, indent=2) + b"\n")
+    atomic_write(path, for_json(msgspec.json.format(data, indent=2)) + b"\n")
 
 
 def _without_surrogates(value: Any) -> Any:

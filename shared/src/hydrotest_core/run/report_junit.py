@@ -14,8 +14,9 @@ from hydrotest_core.run.finding_text import finding_text, one_line, summary
 from hydrotest_core.run.findings import Outcome, Severity
 from hydrotest_core.run.report import count_outcomes
 from hydrotest_core.run.tally import evidence_folder
+from hydrotest_core.run.wording import counted
 from hydrotest_core.sealed import atomic_write
-from hydrotest_core.untrusted import for_terminal, shortened
+from hydrotest_core.untrusted import as_it_came, for_terminal, lines_of, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from hydrotest_core.run.findings import Verdict
     from hydrotest_core.run.report import RunReport
+    from hydrotest_core.untrusted import UntrustedText
 
 __all__ = ["junit_xml", "write_junit"]
 
@@ -44,16 +46,30 @@ def junit_xml(report: RunReport) -> bytes:
         by_suite.setdefault(verdict.suite, []).append(verdict)
     for name, verdicts in by_suite.items():
         root.append(_suite(report, name, verdicts))
+    if report.interrupted:
+        root.append(_interruption(report))
     ET.indent(root)
     data: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return data + b"\n"
+
+
+def _interruption(report: RunReport) -> ET.Element:
+    """Return a suite of one error: what shows JUnit files knows no other way to say "partial"."""
+    by = for_terminal(report.interrupted)
+    message = f"interrupted by {by}; {counted(report.not_run, 'test')} not run"
+    name = f"{for_terminal(report.connector)}.run"
+    suite = _element("testsuite", name=name, tests="1", failures="0", errors="1", skipped="0")
+    case = _element("testcase", classname=name, name="interrupted", time="0.000")
+    case.append(_element("error", type="interrupted", message=message))
+    suite.append(case)
+    return suite
 
 
 def _suite(report: RunReport, name: str, verdicts: list[Verdict]) -> ET.Element:
     started = datetime.fromtimestamp(report.started_at_ms / 1000, UTC)
     suite = _element(
         "testsuite",
-        name=f"{report.connector}.{name}",
+        name=f"{for_terminal(report.connector)}.{name}",
         timestamp=f"{started:%Y-%m-%dT%H:%M:%S}",
         **_totals(verdicts),
     )
@@ -82,10 +98,11 @@ def _properties(report: RunReport) -> ET.Element:
 
 
 def _case(report: RunReport, verdict: Verdict) -> ET.Element:
-    test_class, _, test = verdict.test.rpartition("::")
+    test_class, _, test = as_it_came(verdict.test).rpartition("::")
+    classes = [as_it_came(report.connector), verdict.suite, test_class]
     case = _element(
         "testcase",
-        classname=f"{report.connector}.{verdict.suite}" + (f".{test_class}" if test_class else ""),
+        classname=".".join(filter(None, classes)),
         name=test,
         time=f"{verdict.duration_s:.3f}",
     )
@@ -104,9 +121,9 @@ def _case(report: RunReport, verdict: Verdict) -> ET.Element:
 def _failure(report: RunReport, verdict: Verdict) -> ET.Element:
     errors = [each for each in verdict.findings if each.severity is Severity.ERROR]
     if not errors:
-        lines = [one_line(line) for line in verdict.reason.splitlines()] or ["no reason was given"]
-        failure = _element("failure", type="failed", message=lines[-1])
-        failure.text = "\n".join(lines[-_LINES_OF_REASON:])
+        told = [one_line(line) for line in lines_of(verdict.reason)] or ["no reason was given"]
+        failure = _element("failure", type="failed", message=told[-1])
+        failure.text = "\n".join(told[-_LINES_OF_REASON:])
         return failure
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     failure = _element("failure", type=errors[0].rule.code, message=summary(errors[0]) + more)
@@ -132,7 +149,7 @@ def _totals(verdicts: Iterable[Verdict]) -> dict[str, str]:
     }
 
 
-def _element(tag: str, **attributes: str) -> ET.Element:
+def _element(tag: str, **attributes: UntrustedText) -> ET.Element:
     # ElementTree escapes markup itself; what is left to do is what XML can't hold at all.
     safe = {name: for_terminal(shortened(text, _LONGEST_NAME)) for name, text in attributes.items()}
     return ET.Element(tag, safe)

@@ -19,6 +19,7 @@ from hydrotest_core.run.tally import (
     unexplained,
 )
 from hydrotest_core.run.wording import counted, digest, grouped, rate, seconds
+from hydrotest_core.untrusted import lines_of, unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from hydrotest_core.run.findings import Verdict
     from hydrotest_core.run.report import ExecutionSummary, RunReport
     from hydrotest_core.run.tally import RuleGroup, SuiteSummary
+    from hydrotest_core.untrusted import UntrustedText
 
 __all__ = ["render"]
 
@@ -92,20 +94,20 @@ def _header(report: RunReport, width: int, paint: Paint) -> list[str]:
         one_line(report.image or "", 120),
         one_line(digest(report.identity)),
     ]
-    how = f"{report.runner} runner: {report.runner_why}" if report.runner_why else report.runner
+    why = f" runner: {one_line(report.runner_why)}" if report.runner_why else ""
     facts = [
-        ("on", how),
-        ("isolation", report.isolation),
-        ("settings", report.settings_file),
-        ("plugins", ", ".join(report.plugins)),
+        ("on", one_line(report.runner) + why),
+        ("isolation", one_line(report.isolation)),
+        ("settings", one_line(report.settings_file)),
+        ("plugins", one_line(", ".join(report.plugins))),
     ]
-    lines = ["  ".join(name for name in names if name)]
+    told = ["  ".join(name for name in names if name)]
     for label, value in facts:
         if value:
-            first, *more = wrapped(one_line(value), width - 12)
-            lines.append(paint(f" {label:<11}", "dim") + first)
-            lines += [" " * 12 + line for line in more]
-    return lines
+            first, *more = wrapped(value, width - 12)
+            told.append(paint(f" {label:<11}", "dim") + first)
+            told += [" " * 12 + line for line in more]
+    return told
 
 
 def _suite_lines(report: RunReport, width: int, paint: Paint) -> list[str]:
@@ -173,14 +175,16 @@ def _failures(report: RunReport, home: str, width: int, paint: Paint) -> Iterato
         yield _unexplained(reason, verdicts, width, paint)
 
 
-def _unexplained(reason: str, verdicts: list[Verdict], width: int, paint: Paint) -> list[str]:
+def _unexplained(
+    reason: UntrustedText, verdicts: list[Verdict], width: int, paint: Paint
+) -> list[str]:
     """Return failed tests with the end of what they said instead of a finding."""
-    lines = [paint(line, "bad") for line in wrapped(_names(verdicts), width, rest="  ")]
-    for line in reason.splitlines()[-_LINES_OF_REASON:]:
-        lines += wrapped(one_line(line), width, first="    ", rest="      ")
+    told = [paint(line, "bad") for line in wrapped(_names(verdicts), width, rest="  ")]
+    for line in lines_of(reason)[-_LINES_OF_REASON:]:
+        told += wrapped(one_line(line), width, first="    ", rest="      ")
     if verdicts[0].rerun:
-        lines.append(f"    {paint('Reproduce: ', 'dim')}{one_line(verdicts[0].rerun, 4000)}")
-    return lines
+        told.append(f"    {paint('Reproduce: ', 'dim')}{one_line(verdicts[0].rerun, 4000)}")
+    return told
 
 
 def _group(
@@ -192,9 +196,7 @@ def _group(
                 seen.finding,
                 test=seen.verdict.test,
                 rerun=seen.verdict.rerun,
-                folder=posixpath.normpath(
-                    posixpath.join(home, evidence_folder(report, seen.finding))
-                ),
+                folder=_beside(home, evidence_folder(report, seen.finding)),
                 width=width,
                 paint=paint,
             )
@@ -213,11 +215,11 @@ def _not_judged(report: RunReport, outcome: Outcome, width: int, paint: Paint) -
     if not by_reason:
         return []
     word, role = _WORDS[outcome]
-    lines = [paint(word.capitalize(), role)]
+    told = [paint(word.capitalize(), role)]
     for reason, verdicts in by_reason.items():
-        text = f"{one_line(' '.join(reason.split()))} ({_names(verdicts)})"
-        lines += wrapped(text, width, first="  - ", rest="    ")
-    return lines
+        text = f"{one_line(unbroken(reason))} ({_names(verdicts)})"
+        told += wrapped(text, width, first="  - ", rest="    ")
+    return told
 
 
 def _names(verdicts: list[Verdict]) -> str:
@@ -246,20 +248,21 @@ def _listed(texts: Iterable[str], width: int) -> Iterator[str]:
 
 
 def _closing(report: RunReport, report_path: str, width: int, paint: Paint) -> list[str]:
-    outcome = report.outcome
+    closing, role = _CLOSING[report.outcome], _WORDS[report.outcome][1]
+    if report.interrupted:
+        closing, role = f"INTERRUPTED by {one_line(report.interrupted, 80)}", "bad"
     words = (
         (Outcome.FAILED, "failed"),
         (Outcome.INCONCLUSIVE, "inconclusive"),
         (Outcome.PASSED, "passed"),
         (Outcome.SKIPPED, "skipped"),
     )
-    counts = ", ".join(
-        f"{report.counts[each]} {word}" for each, word in words if report.counts[each]
-    )
-    text = f"{counts or 'no tests'} in {seconds(report.duration_s)}"
-    line = f"{paint(_CLOSING[outcome], _WORDS[outcome][1])}  {text}"
+    counted_ = [f"{report.counts[each]} {word}" for each, word in words if report.counts[each]]
+    counted_ += [f"{report.not_run} not run"] if report.not_run else []
+    text = f"{', '.join(counted_) or 'no tests'} in {seconds(report.duration_s)}"
+    line = f"{paint(closing, role)}  {text}"
     if not report_path:
         return [line]
-    shown = len(_CLOSING[outcome]) + len(text) + len(report_path) + 14
+    shown = len(closing) + len(text) + len(report_path) + 14
     place = f"report: {one_line(report_path)}"
     return [f"{line}   {place}"] if shown <= width else [line, place]

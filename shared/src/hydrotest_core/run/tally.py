@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hydrotest_core.run.report import ExecutionSummary, RunReport
+    from hydrotest_core.untrusted import UntrustedText
 
 __all__ = [
     "PYTEST_INCONCLUSIVE",
@@ -95,8 +96,11 @@ def exit_code(report: RunReport) -> ExitCode:
     """Return what a `hydrotest` command exits with after this run.
 
     A run in which no test passed or failed has not judged anything and is
-    inconclusive, skipped tests or none at all.
+    inconclusive, skipped tests or none at all. One that was cut short says so,
+    whatever it had found by then.
     """
+    if report.interrupted:
+        return ExitCode.INTERRUPTED
     match report.outcome:
         case Outcome.PASSED:
             return ExitCode.PASSED
@@ -144,7 +148,7 @@ def _badness(severity: Severity) -> int:
     return tuple(Severity).index(severity)
 
 
-def unexplained(report: RunReport) -> dict[str, list[Verdict]]:
+def unexplained(report: RunReport) -> dict[UntrustedText, list[Verdict]]:
     """Return the failed tests without a finding that says why, by their `reason`, which must do."""
     return _by_reason(
         verdict
@@ -154,13 +158,13 @@ def unexplained(report: RunReport) -> dict[str, list[Verdict]]:
     )
 
 
-def reasons(report: RunReport, outcome: Outcome) -> dict[str, list[Verdict]]:
+def reasons(report: RunReport, outcome: Outcome) -> dict[UntrustedText, list[Verdict]]:
     """Return the tests of one outcome by the reason given, in order of appearance."""
     return _by_reason(verdict for verdict in report.verdicts if verdict.outcome is outcome)
 
 
-def _by_reason(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
-    by_reason: dict[str, list[Verdict]] = {}
+def _by_reason(verdicts: Iterable[Verdict]) -> dict[UntrustedText, list[Verdict]]:
+    by_reason: dict[UntrustedText, list[Verdict]] = {}
     for verdict in verdicts:
         by_reason.setdefault(verdict.reason or "no reason was given", []).append(verdict)
     return by_reason

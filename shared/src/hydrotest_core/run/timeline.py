@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from hydrotest_core.connector.execution import Command, Ending
 from hydrotest_core.run.wording import counted, grouped, seconds, size
+from hydrotest_core.untrusted import as_it_came
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hydrotest_core.run.report import ExecutionSummary, RunReport
+    from hydrotest_core.untrusted import UntrustedText
 
 __all__ = [
     "Bar",
@@ -74,7 +76,7 @@ class Timeline:
 class StreamBar:
     """The records of one stream: the longest read as a bar, the others as marks on it."""
 
-    stream: str
+    stream: UntrustedText
     records: int
     width_pct: float
     marks_pct: tuple[float, ...]
@@ -95,7 +97,11 @@ def timeline(report: RunReport, limit: int) -> Timeline:
 
 
 def _offset_s(report: RunReport, execution: ExecutionSummary) -> float:
-    return (execution.started_at_ms - report.started_at_ms) / 1000
+    offset_s = (execution.started_at_ms - report.started_at_ms) / 1000
+    if offset_s > report.duration_s:
+        # Nothing begins after the run: the clock was set meanwhile.
+        return max(0.0, report.duration_s - execution.duration_s)
+    return offset_s
 
 
 def _bar(report: RunReport, execution: ExecutionSummary, length_s: float) -> Bar:
@@ -156,7 +162,7 @@ def stream_bars(executions: Sequence[ExecutionSummary]) -> list[StreamBar]:
     for execution in executions:
         if execution.command is Command.READ:
             for each in execution.streams:
-                name = f"{each.namespace}.{each.stream}" if each.namespace else each.stream
+                name = ".".join(as_it_came(part) for part in (each.namespace, each.stream) if part)
                 counts.setdefault(name, {})[execution.key] = each.records
     longest = max((max(reads.values()) for reads in counts.values()), default=0)
     bars = [_stream_bar(name, reads, max(longest, 1)) for name, reads in counts.items()]

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hydrotest_core.untrusted import as_it_came
+
+if TYPE_CHECKING:
+    from hydrotest_core.untrusted import UntrustedText
 
 __all__ = ["counted", "digest", "grouped", "rate", "seconds", "size", "when"]
 
@@ -52,7 +58,7 @@ def when(epoch_ms: int) -> str:
     return f"{datetime.fromtimestamp(epoch_ms / _KILO, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def digest(identity: str) -> str:
+def digest(identity: UntrustedText) -> UntrustedText:
     """Return `sha256:b967c0de1234` for a long digest: enough to tell two apart."""
-    kind, colon, value = identity.rpartition(":")
+    kind, colon, value = as_it_came(identity).rpartition(":")
     return f"{kind}{colon}{value[:_DIGEST_DIGITS]}"

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load_json"]
 
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# Goes to the end where nothing closes it: looking for others inside it would take ages.
+_QUOTED = r'"(?:[^"\\]++|\\.)*+"?'
 _CONSTANT = re.compile(rf"{_QUOTED}|(NaN|-?Infinity)", re.DOTALL)
 _LONG_NUMBER = re.compile(rf"{_QUOTED}|(-?[0-9]{{1000,}})", re.DOTALL)
 _HINTS = {

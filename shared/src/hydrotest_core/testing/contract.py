@@ -251,7 +251,7 @@ class RunnerContract:
         result = play(Behaviour.UNICODE)
 
         assert _said(result) == ["grüße 🚰 \u2028 e\u0301"]
-        assert (result.directory / "stdout.log").read_bytes().endswith(b"\n\xff\xfe broken\n")
+        assert b"".join(Evidence(result.directory).stdout()).endswith(b"\n\xff\xfe broken\n")
         assert result.manifest.problem_count == 1
 
 

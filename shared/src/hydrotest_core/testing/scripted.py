@@ -97,7 +97,9 @@ class ScriptedRunner:
         self.calls.append(inputs)
         script = self._script(inputs)
         invocation = prepare(inputs, _nowhere(inputs.output_dir))
-        with OutputRecorder(inputs.output_dir, inputs.redactor) as recorder:
+        with OutputRecorder(
+            inputs.output_dir, inputs.redactor, max_bytes=inputs.max_output_bytes
+        ) as recorder:
             execution = Execution(
                 inputs,
                 runner=self.name,

@@ -46,30 +46,37 @@ BASE = "python:3.11-slim-bookworm"
 NAME = "hydrotest-test-runner"
 
 
-@pytest.fixture(scope="module")
+def connected():
+    return contextlib.closing(docker.APIClient(base_url=engine_address(), timeout=60))
+
+
+@pytest.fixture
 def client():
-    with contextlib.closing(docker.APIClient(base_url=engine_address(), timeout=60)) as client:
+    with connected() as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def an_image(client):
+def an_image():
     """Return a function that makes an image with an entrypoint, once each, without a build."""
     made = {}
 
     def make(*entrypoint, user=""):
         key = (entrypoint, user)
         if key not in made:
-            held = client.create_container(BASE, ["true"])["Id"]
             # What isn't said here the base image has, and its command would follow ours.
             settings = {"Entrypoint": list(entrypoint), "Cmd": [], "User": user}
-            made[key] = client.commit(held, repository=NAME, tag=str(time.time_ns()), conf=settings)
-            client.remove_container(held)
+            tag = str(time.time_ns())
+            with connected() as client:
+                held = client.create_container(BASE, ["true"])["Id"]
+                made[key] = client.commit(held, repository=NAME, tag=tag, conf=settings)
+                client.remove_container(held)
         return made[key]["Id"]
 
     yield make
-    for one in made.values():
-        client.remove_image(one["Id"], force=True)
+    with connected() as client:
+        for one in made.values():
+            client.remove_image(one["Id"], force=True)
 
 
 @pytest.fixture(scope="module")
@@ -113,14 +120,16 @@ def run(session, tmp_path):
             "timeout_s": 60.0,
             **more,
         }
-        runner = DockerRunner(session, profile=profile, stop_grace_s=0.5, silence_s=silence_s)
+        runner = DockerRunner(
+            session, profiles={"strict": profile}, stop_grace_s=0.5, silence_s=silence_s
+        )
         return runner.run(ExecutionInputs(connector=connector, output_dir=output_dir, **asked))
 
     return start
 
 
 def told(result):
-    return msgspec.json.decode((result.directory / "stdout.log").read_bytes())
+    return msgspec.json.decode(b"".join(Evidence(result.directory).stdout()))
 
 
 class TestDockerRunner(RunnerContract):
@@ -240,7 +249,17 @@ def test_exhausted_memory_is_told_apart(run, python_image):
     manifest = result.manifest
     assert (manifest.ending, manifest.exit_code) == (Ending.OUT_OF_MEMORY, 137)
     assert manifest.is_out_of_memory
-    assert (result.directory / "stdout.log").read_text() == "before\n"
+    assert b"".join(Evidence(result.directory).stdout()).decode() == "before\n"
+
+
+def test_a_container_that_says_too_much_is_stopped(run, python_image):
+    code = "while True: print('x' * 99, flush=False)"
+    result = run(python_image(code), max_output_bytes=1_000_000)
+
+    manifest = result.manifest
+    assert manifest.ending is Ending.TOO_MUCH_OUTPUT
+    assert manifest.stdout_bytes == 1_000_000
+    assert sum(map(len, Evidence(result.directory).stdout())) == 1_000_000
 
 
 def test_exhausted_memory_of_a_child_is_told_beside_the_exit(run, python_image):
@@ -281,7 +300,7 @@ def test_connector_that_ends_when_asked_says_its_last_words(run, python_image):
     """
     result = run(python_image(code), timeout_s=5)
 
-    assert (result.directory / "stdout.log").read_text() == "ready\nstopping\n"
+    assert b"".join(Evidence(result.directory).stdout()).decode() == "ready\nstopping\n"
     assert (result.manifest.ending, result.manifest.exit_code) == (Ending.TIMED_OUT, 4)
 
 
@@ -292,7 +311,7 @@ def test_connector_that_closed_its_pipes_is_waited_for(run, python_image):
     result = run(python_image(code))
 
     assert (result.manifest.ending, result.manifest.exit_code) == (Ending.EXITED, 5)
-    assert (result.directory / "stdout.log").read_text() == "bye"
+    assert b"".join(Evidence(result.directory).stdout()).decode() == "bye"
 
 
 def test_peak_memory_is_sampled(run, python_image):
@@ -436,8 +455,8 @@ class TestEngineGone:
     """What was said so far is kept, and nobody waits for an engine that doesn't answer."""
 
     @pytest.fixture
-    def engine(self, tmp_path_factory):
-        with FaultingEngine(tmp_path_factory.mktemp("e"), engine_address()) as engine:
+    def engine(self):
+        with FaultingEngine(None, engine_address()) as engine:
             yield engine
 
     @pytest.fixture
@@ -454,7 +473,7 @@ class TestEngineGone:
             run(python_image("1"), silence_s=1)
         assert caught.value.is_transient
 
-    @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.STALL])
+    @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.STALL, Fault.RESET, Fault.RESTART])
     def test_mid_run_keeps_what_was_said(
         self, run, engine, an_image, leftovers, tmp_path, monkeypatch, fault
     ):
@@ -477,14 +496,14 @@ class TestEngineGone:
         engine.heal()
         assert len(leftovers()) == 2, "the container and its volume are the session's to remove"
 
-    @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.STALL, Fault.REFUSE, Fault.TEAR])
-    @pytest.mark.parametrize("stage", ["create", "start"])
+    @pytest.mark.parametrize("fault", [Fault.STALL, Fault.REFUSE, Fault.TEAR, Fault.RESET])
+    @pytest.mark.parametrize("stage", ["create", "attach", "start"])
     def test_at_a_stage_is_told(self, run, engine, python_image, monkeypatch, stage, fault):
         real = getattr(Container, stage)
 
         def failing(*args, **more):
             engine.fail(fault)
-            real(*args, **more)
+            return real(*args, **more)
 
         monkeypatch.setattr(Container, stage, failing)
 

@@ -26,7 +26,7 @@ ENTRYPOINT ["sh", "/source.sh"]
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client():
     with contextlib.closing(docker.APIClient()) as api:
         yield api

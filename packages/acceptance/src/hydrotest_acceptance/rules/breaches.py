@@ -14,6 +14,7 @@ import msgspec
 
 from hydrotest_core.protocol import ITEM, path_text
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Severity, Where
+from hydrotest_core.untrusted import as_it_came
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -281,7 +282,7 @@ def combine(judgements: Iterable[Judgement]) -> list[Judgement]:
 
 def _combined(parts: Sequence[Judgement]) -> Judgement:
     applied = [part for part in parts if not part.skipped]
-    reasons = dict.fromkeys(part.skipped for part in parts if part.skipped)
+    reasons = dict.fromkeys(as_it_came(part.skipped) for part in parts if part.skipped)
     return Judgement(
         rule=parts[0].rule,
         findings=tuple(finding for part in parts for finding in part.findings),

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import json
 import signal
-from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from hydrotest_acceptance.rules.close_look import judge_closely
+from hydrotest_acceptance.rules.lines import speaks_protocol
+from hydrotest_acceptance.rules.volume import keeps_lines_short, keeps_within_limit
 from hydrotest_core.connector.execution import Ending
-from hydrotest_core.connector.layout import MESSAGE_FILES
-from hydrotest_core.protocol import MessageType, ProblemKind
+from hydrotest_core.protocol import MessageType
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Severity, Where
+from hydrotest_core.untrusted import as_it_came
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hydrotest_core.connector.evidence import Evidence
     from hydrotest_core.connector.execution import ExecutionManifest
-    from hydrotest_core.protocol import Line
 
 __all__ = [
+    "ended_by_itself",
     "ended_in_time",
     "ended_well",
-    "has_keys_once",
     "judge_execution",
     "keeps_secrets",
     "one_message",
-    "speaks_protocol",
 ]
 
 EXIT = Rule(
@@ -43,12 +40,6 @@ TIME = Rule(
     why="A sync that never ends blocks every later one.",
     source="CAT timeout_seconds",
 )
-PROTOCOL = Rule(
-    code="HT-RUN-003",
-    title="every line on stdout is a message of the Airbyte protocol",
-    why="The platform drops what it can't parse: a broken record is a lost record.",
-    source="Airbyte protocol, AirbyteMessage; CAT dropped such lines",
-)
 SECRETS = Rule(
     code="HT-RUN-004",
     title="no secret of the config appears in the output",
@@ -62,30 +53,26 @@ ANSWER = Rule(
     source="Airbyte protocol, connector interface; CAT test_spec, test_check, test_discover",
 )
 
-KEYS = Rule(
-    code="HT-RUN-006",
-    title="no object in a message has a key twice",
-    why="Of two values under one key a parser keeps one; which one differs between parsers.",
-    source="RFC 8259 section 4; house rule",
-)
-
-# Records are alike: what the first of a stream don't do, the others hardly ever do.
-_RECORDS_LOOKED_AT = 1000
-_EXAMPLES = 3
 _SHOWN = 160
 
 
 def judge_execution(evidence: Evidence, *, must_succeed: bool = True) -> tuple[Judgement, ...]:
-    """Apply every rule of this module that needs nothing but the execution."""
-    judgements = [
+    """Apply every rule that needs nothing but the execution.
+
+    Args:
+        evidence: The execution.
+        must_succeed: False where the connector is given something it has to refuse; it may
+            exit as it likes then, but a crash stays one.
+    """
+    return (
+        ended_well(evidence) if must_succeed else ended_by_itself(evidence),
         ended_in_time(evidence),
         speaks_protocol(evidence),
-        has_keys_once(evidence),
+        *judge_closely(evidence),
+        keeps_within_limit(evidence),
+        keeps_lines_short(evidence),
         keeps_secrets(evidence),
-    ]
-    if must_succeed:
-        judgements.insert(0, ended_well(evidence))
-    return tuple(judgements)
+    )
 
 
 def _where(manifest: ExecutionManifest) -> Where:
@@ -93,8 +80,10 @@ def _where(manifest: ExecutionManifest) -> Where:
 
 
 def _last_words(evidence: Evidence) -> tuple[Example, ...]:
-    tail = [line for line in evidence.stderr_tail(3) if line.strip()]
-    return tuple(Example(artifact="stderr.log", text=line[:_SHOWN]) for line in tail)
+    tail = [as_it_came(line) for line in evidence.stderr_tail(3)]
+    return tuple(
+        Example(artifact="stderr.log", text=line[:_SHOWN]) for line in tail if line.strip()
+    )
 
 
 def ended_well(evidence: Evidence) -> Judgement:
@@ -103,24 +92,71 @@ def ended_well(evidence: Evidence) -> Judgement:
     A run that we stopped because its time was up is judged by `ended_in_time`.
     """
     manifest = evidence.manifest
-    got = {
-        Ending.EXITED: f"exit code {manifest.exit_code}",
-        Ending.SIGNALLED: f"killed by {_signal_name(manifest.signal)}",
-        Ending.OUT_OF_MEMORY: "killed for using more memory than it may",
-    }.get(manifest.ending)
-    if got is None:
-        return Judgement(rule=EXIT, skipped=f"the run was stopped: {manifest.ending}")
-    if manifest.ending is Ending.EXITED and manifest.exit_code == 0:
-        return Judgement(rule=EXIT, findings=tuple(_error_traces(evidence)), checked=1)
+    if manifest.ending in _STOPPED_BY_US:
+        return _stopped(manifest)
+    is_good = manifest.ending is Ending.EXITED and manifest.exit_code == 0
+    ends = _out_of_memory_within(evidence) if is_good else (_bad_end(evidence, "exit code 0"),)
+    return Judgement(rule=EXIT, findings=(*ends, *_error_traces(evidence)), checked=1)
+
+
+def ended_by_itself(evidence: Evidence) -> Judgement:
+    """Judge the end of a run that may fail: any exit code, but no signal and no lack of memory."""
+    manifest = evidence.manifest
+    if manifest.ending in _STOPPED_BY_US:
+        return _stopped(manifest)
+    is_good = manifest.ending is Ending.EXITED
+    findings = () if is_good else (_bad_end(evidence, "an exit code of its own"),)
+    return Judgement(rule=EXIT, findings=findings, checked=1)
+
+
+_STOPPED_BY_US = (Ending.TIMED_OUT, Ending.TOO_MUCH_OUTPUT, Ending.INTERRUPTED)
+
+
+def _stopped(manifest: ExecutionManifest) -> Judgement:
+    return Judgement(rule=EXIT, skipped=f"the run was stopped: {manifest.ending}")
+
+
+def _bad_end(evidence: Evidence, expected: str) -> Finding:
+    manifest = evidence.manifest
+    return Finding(
+        rule=EXIT,
+        where=_where(manifest),
+        expected=expected,
+        got=_end_in_words(manifest),
+        hint=(
+            "make it need less memory: read in pages and keep no records"
+            if manifest.ending is Ending.OUT_OF_MEMORY
+            else "read the last lines of stderr.log in the execution's folder"
+        ),
+        examples=_last_words(evidence),
+    )
+
+
+def _end_in_words(manifest: ExecutionManifest) -> str:
+    """Say how it ended; what its runner couldn't tell for sure stands behind it."""
+    if manifest.ending is Ending.OUT_OF_MEMORY:
+        end = "killed for using more memory than it may"
+    elif manifest.ending is Ending.EXITED:
+        end = f"exit code {manifest.exit_code}"
+    else:
+        end = f"killed by {_signal_name(manifest.signal)}"
+    return f"{end} ({manifest.ending_note})" if manifest.ending_note else end
+
+
+def _out_of_memory_within(evidence: Evidence) -> tuple[Finding, ...]:
+    """Find that one of its processes was killed for its memory, though it exited with 0."""
+    manifest = evidence.manifest
+    if not manifest.is_out_of_memory:
+        return ()
     finding = Finding(
         rule=EXIT,
         where=_where(manifest),
-        expected="exit code 0",
-        got=got,
-        hint="read the last lines of stderr.log in the execution's folder",
-        examples=_last_words(evidence),
+        expected="no process of the connector killed for its memory",
+        got="exit code 0, but the memory of one of its processes ran out",
+        hint="see which of its child processes is missing, and what it was to do",
+        severity=Severity.WARNING,
     )
-    return Judgement(rule=EXIT, findings=(finding, *_error_traces(evidence)), checked=1)
+    return (finding,)
 
 
 def _error_traces(evidence: Evidence) -> Iterator[Finding]:
@@ -146,124 +182,27 @@ def _signal_name(number: int | None) -> str:
 
 
 def ended_in_time(evidence: Evidence) -> Judgement:
-    """Judge that the connector came to an end by itself."""
+    """Judge that the connector came to an end by itself; one that we stopped never did."""
     manifest = evidence.manifest
-    findings: tuple[Finding, ...] = ()
-    if manifest.ending is Ending.TIMED_OUT:
-        findings = (
-            Finding(
-                rule=TIME,
-                where=_where(manifest),
-                expected=f"an end within {manifest.timeout_s:.0f} s",
-                got=f"still running; stopped after {manifest.duration_s:.0f} s",
-                hint="raise timeout_seconds if it is slow; if it hangs, look for threads or "
-                "connections that are never closed",
-                examples=_last_words(evidence),
-            ),
-        )
-    return Judgement(rule=TIME, findings=findings, checked=1)
-
-
-def speaks_protocol(evidence: Evidence) -> Judgement:
-    """Judge every line of stdout; noise is a warning, a broken message an error."""
-    manifest = evidence.manifest
-    groups: dict[tuple[ProblemKind, bool], list[Line]] = defaultdict(list)
-    counts: dict[tuple[ProblemKind, bool], int] = defaultdict(int)
-    for line in evidence.problems():
-        if line.problem is None:
-            continue
-        group = (line.problem.kind, _is_noise(line.problem.kind, line.raw))
-        counts[group] += 1
-        if len(groups[group]) < _EXAMPLES:
-            groups[group].append(line)
-    findings = tuple(
-        Finding(
-            rule=PROTOCOL,
-            where=_where(manifest),
-            expected="a message of the Airbyte protocol on every line",
-            got=_in_words(kind, lines[0]),
-            hint=(
-                "print to stderr, or send a LOG message"
-                if is_noise
-                else "write each message as one line of JSON, as the protocol's schema says"
-            ),
-            severity=Severity.WARNING if is_noise else Severity.ERROR,
-            examples=tuple(
-                Example(
-                    artifact="stdout.log",
-                    line=line.number,
-                    text=line.raw[:_SHOWN].decode("utf-8", "backslashreplace"),
-                )
-                for line in lines
-            ),
-            total=counts[kind, is_noise],
-            checked=manifest.line_count,
-        )
-        for (kind, is_noise), lines in groups.items()
+    got, hint = {
+        Ending.TIMED_OUT: (
+            f"still running; stopped after {manifest.duration_s:.0f} s",
+            "raise timeout_seconds if it is slow; if it hangs, look for threads never joined",
+        ),
+        Ending.INTERRUPTED: (
+            f"interrupted by us after {manifest.duration_s:.0f} s, so nobody knows",
+            "run it again",
+        ),
+    }.get(manifest.ending, ("", ""))
+    finding = Finding(
+        rule=TIME,
+        where=_where(manifest),
+        expected=f"an end within {manifest.timeout_s:.0f} s",
+        got=got,
+        hint=hint,
+        examples=_last_words(evidence),
     )
-    return Judgement(rule=PROTOCOL, findings=findings, checked=manifest.line_count)
-
-
-def _is_noise(kind: ProblemKind, raw: bytes) -> bool:
-    """Say whether a line is text that the platform logs; a broken message is data it loses."""
-    if kind is ProblemKind.EMPTY:
-        return True
-    is_text = kind in {ProblemKind.NOT_JSON, ProblemKind.NOT_AN_OBJECT}
-    return is_text and not raw.lstrip().startswith((b"{", b"\xef\xbb\xbf{"))
-
-
-def _in_words(kind: ProblemKind, line: Line) -> str:
-    words = str(kind).replace("_", " ").lower()
-    return f"{words}: {line.problem.detail}" if line.problem else words
-
-
-def has_keys_once(evidence: Evidence) -> Judgement:
-    """Judge all messages but LOG, of each stream's records the first thousand."""
-    twice: dict[str, list[Example]] = defaultdict(list)
-    checked = 0
-    for artifact, line, raw in _lines_to_look_at(evidence):
-        checked += 1
-        for key in sorted(_keys_twice(raw)):
-            twice[key].append(Example(artifact=artifact, line=line))
-    findings = tuple(
-        Finding(
-            rule=KEYS,
-            where=Where(command=evidence.manifest.command, path=key),
-            expected="each key once in an object",
-            got=f"the key {key!r} twice",
-            hint="build the message with a JSON library, not by joining text",
-            examples=tuple(examples[:_EXAMPLES]),
-            total=len(examples),
-            checked=checked,
-        )
-        for key, examples in twice.items()
-    )
-    return Judgement(rule=KEYS, findings=findings, checked=checked)
-
-
-def _lines_to_look_at(evidence: Evidence) -> Iterator[tuple[str, int, bytes]]:
-    for kind in (MessageType.SPEC, MessageType.CATALOG, MessageType.STATE, MessageType.CONTROL):
-        for line in evidence.lines(kind):
-            yield MESSAGE_FILES[kind], line.number, line.raw
-    for stream in evidence.streams:
-        records = evidence.records(stream.stream, stream.namespace)
-        for record in itertools.islice(records, _RECORDS_LOOKED_AT):
-            yield record.artifact, record.line, record.raw
-
-
-def _keys_twice(raw: bytes) -> set[str]:
-    found: set[str] = set()
-
-    def take(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        members = dict(pairs)
-        if len(members) < len(pairs):
-            counts = Counter(key for key, _ in pairs)
-            found.update(key for key, count in counts.items() if count > 1)
-        return members
-
-    with contextlib.suppress(ValueError, RecursionError):  # Another rule's matter.
-        json.loads(raw, object_pairs_hook=take)
-    return found
+    return Judgement(rule=TIME, findings=(finding,) if got else (), checked=1)
 
 
 def keeps_secrets(evidence: Evidence) -> Judgement:
@@ -275,13 +214,27 @@ def keeps_secrets(evidence: Evidence) -> Judgement:
             where=Where(command=manifest.command, path=name),
             expected="the value of this config field nowhere in the output",
             got=f"its value, in stdout or stderr, {count} times",
-            hint="find the log line or record that holds «secret:…» in stdout.log or stderr.log",
+            hint="find the log line or record that holds «secret:…» on stdout or stderr",
             total=count,
         )
         for name, count in sorted(manifest.redactions.items())
         if count
     )
-    return Judgement(rule=SECRETS, findings=findings, checked=1)
+    return Judgement(rule=SECRETS, findings=(*findings, *_not_looked_for(manifest)), checked=1)
+
+
+def _not_looked_for(manifest: ExecutionManifest) -> Iterator[Finding]:
+    """Yield a warning for each secret that could be in the output without anybody noticing."""
+    for name, reason in sorted(manifest.unsearched_secrets.items()):
+        yield Finding(
+            rule=SECRETS,
+            where=Where(command=manifest.command, path=name),
+            expected="a secret that can be told from other text",
+            got=f"one that is {reason}",
+            hint="test with a longer value; this one isn't looked for, only CONTROL messages "
+            "are freed of it",
+            severity=Severity.WARNING,
+        )
 
 
 def one_message(evidence: Evidence, kind: MessageType) -> Judgement:
@@ -295,9 +248,7 @@ def one_message(evidence: Evidence, kind: MessageType) -> Judgement:
                 where=_where(evidence.manifest),
                 expected=f"exactly one {kind} message",
                 got=f"{count}",
-                hint="see stdout.log and stderr.log for what came instead"
-                if not count
-                else "send it once",
+                hint="see stdout and stderr for what came instead" if not count else "send it once",
                 examples=_last_words(evidence) if not count else (),
             ),
         )

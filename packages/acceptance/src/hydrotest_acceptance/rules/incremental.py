@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hydrotest_acceptance.rules.cursors import comes_before, state_cursor
+from hydrotest_core.connector.layout import STDOUT
 from hydrotest_core.connector.records import read_data
 from hydrotest_core.protocol import MISSING, MessageType, Problem, value_at
 from hydrotest_core.run.findings import Example, Finding, Judgement, Rule, Where
@@ -271,7 +272,7 @@ def rest_is_read(evidence: Evidence, point: Checkpoint) -> Judgement:
             where=Where(stream=name, namespace=namespace, command="read"),
             expected=f"at least the {wanted} records that came after this state",
             got=f"{got.get((namespace, name), 0)} records",
-            hint=f"the state is the one on line {point.line} of stdout.log of the first read",
+            hint=f"the state is the one on line {point.line} of stdout of the first read",
         )
         for (namespace, name), wanted in sorted(point.after.items(), key=str)
         if got.get((namespace, name), 0) < wanted
@@ -321,7 +322,7 @@ def cursors_never_go_back(
                             expected=f"a cursor from {latest[key]!r} on",
                             got=repr(value),
                             hint="send the largest cursor seen so far, whatever the records' order",
-                            examples=(Example(artifact="stdout.log", line=point.line),),
+                            examples=(Example(artifact=STDOUT, line=point.line),),
                         )
                     )
             latest[key] = value

@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING
 
 from hydrotest_acceptance.rules.breaches import quoted
 from hydrotest_acceptance.rules.catalogue import DECLARED_STREAMS, NO_EMPTY_STREAMS
-from hydrotest_core.protocol import StreamDescriptor
 from hydrotest_core.run.findings import Example, Finding, Judgement, Severity, Where
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from hydrotest_core.connector.execution import StreamCount
-    from hydrotest_core.protocol import ConfiguredAirbyteCatalog
+    from hydrotest_core.protocol import ConfiguredAirbyteCatalog, StreamDescriptor
 
 __all__ = ["judge_declared_streams", "judge_empty_streams", "record_counts"]
 
 
 def record_counts(streams: Iterable[StreamCount]) -> dict[StreamDescriptor, int]:
     """Return how many records each stream gave, as the rules about a whole read take it."""
-    return {StreamDescriptor(one.stream, one.namespace): one.records for one in streams}
+    return {one.descriptor: one.records for one in streams}
 
 
 def judge_declared_streams(
@@ -32,7 +31,7 @@ def judge_declared_streams(
     checked = 0
     for count in streams:
         checked += count.records
-        stream = StreamDescriptor(count.stream, count.namespace)
+        stream = count.descriptor
         if count.records and stream not in declared:
             findings.append(_undeclared(count, stream, declared))
     return Judgement(rule=DECLARED_STREAMS, findings=tuple(findings), checked=checked)

@@ -17,6 +17,7 @@ from hydrotest_acceptance.rules.breaches import (
     shown,
 )
 from hydrotest_acceptance.rules.catalogue import RECORD_SCHEMA, USABLE_SCHEMA
+from hydrotest_acceptance.rules.patterns import PATTERN, Patterns
 from hydrotest_acceptance.rules.validator import WHOLE, UnusableSchemaError, compile_schema
 from hydrotest_core.run.findings import Judgement, Severity
 
@@ -47,7 +48,6 @@ _LIMITS: Final = {
     "maxProperties": "fields at most",
     "additionalItems": "items at most",
 }
-_UNDECIDED: Final = frozenset({"BacktrackLimitExceeded", "RegexEngineFailure"})
 
 
 class SchemaJudge:
@@ -63,9 +63,10 @@ class SchemaJudge:
         self._checked = 0
         self._schema = Breaches(USABLE_SCHEMA, stream.descriptor, command="discover", show=show)
         self._records = Breaches(RECORD_SCHEMA, stream.descriptor, show=show)
+        self._patterns = Patterns()
         self._validator: jsonschema_rs.Draft7Validator | None = None
         try:
-            self._validator = compile_schema(stream.json_schema)
+            self._validator = compile_schema(stream.json_schema, self._patterns)
         except UnusableSchemaError as exc:
             self._schema.add(
                 exc.path,
@@ -76,7 +77,7 @@ class SchemaJudge:
 
     def see(self, record: Record, place: Place, /) -> None:
         """Judge one record."""
-        if self._validator is None:
+        if self._validator is None or not self._patterns.may_judge_names(record):
             return
         self._checked += 1
         try:
@@ -95,6 +96,14 @@ class SchemaJudge:
 
     def judgements(self) -> tuple[Judgement, Judgement]:
         """Return what came of the schema, and of the records."""
+        for pattern, why in self._patterns.undecided.items():
+            self._schema.add(
+                shown(pattern, self._show),
+                expected="a pattern that can be run on the values within 0.1 s",
+                got=f"can't be run on {why}; such a value was taken as fitting",
+                severity=Severity.WARNING,
+                hint="say it with a shorter pattern without lookaround, or with maxLength",
+            )
         usable = self._schema.judgement(checked=1)
         if self._validator is None:
             why = f"the stream's schema can't be used ({USABLE_SCHEMA.code})"
@@ -102,7 +111,8 @@ class SchemaJudge:
         return usable, self._records.judgement(self._checked)
 
     def _note(self, error: jsonschema_rs.ValidationError, place: Place) -> None:
-        undecided = type(error.kind).__name__ in _UNDECIDED
+        # A branch that counts as fitting may be what breaks these two.
+        undecided = bool(self._patterns.undecided) and error.kind.name in {"not", "oneOf"}
         for path, expected, got, value in _breaches(error, self._show):
             self._records.add(
                 dotted(path),
@@ -138,6 +148,9 @@ def _breaches(
                 yield [*path, name], expected, "an undeclared field", NOTHING
         case "type":
             yield path, " or ".join(facts["types"]), kind, error.instance
+        case _ if keyword == PATTERN:
+            asked = f"a text that matches {shown(facts['message'], show)}"
+            yield path, asked, f"another {kind}", error.instance
         case _ if keyword == WHOLE:
             yield path, facts["message"], "number with a decimal point", error.instance
         case _:
@@ -158,8 +171,6 @@ def _asked(keyword: str, facts: Mapping[str, Any], show: Show) -> str:
         case "oneOf" | "anyOf":
             which = "exactly one" if keyword == "oneOf" else "at least one"
             asked = f"{which} of the {len(facts.get('context', ()))} variants under {keyword}"
-        case "pattern":
-            asked = f"a text that matches {shown(facts.get('pattern', ''), show)}"
         case _:
             asked = f"what {keyword or 'the schema'} asks for"
     return asked
@@ -167,7 +178,7 @@ def _asked(keyword: str, facts: Mapping[str, Any], show: Show) -> str:
 
 def _answered(keyword: str, kind: str) -> str:
     match keyword:
-        case "format" | "pattern":
+        case "format":
             return f"another {kind}"
         case "enum" | "const":
             return f"another value ({kind})"

@@ -142,6 +142,7 @@ FORBIDDEN_KEYWORDS = (
     "not", "anyOf", "patternProperties", "prefixItems", "allOf", "if", "then", "else",
     "dependentSchemas", "dependentRequired",
 )  # fmt: skip
+_SHOWN_PATTERN = 80
 _PLAIN_TYPES = {"object", "string", "number", "integer"}
 _STORABLE = {"string", "integer", "number"}
 _PATTERNS = {
@@ -170,11 +171,15 @@ def _types(schema: Mapping[str, Any]) -> list[Any]:
 
 def config_matches_spec(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Judgement:
     """Judge a config against the connection specification; keys with a leading `_` are ours."""
-    import jsonschema_rs  # noqa: PLC0415 - 15 MB that only judging needs
+    from hydrotest_acceptance.rules.patterns import PATTERN, Patterns  # noqa: PLC0415
+    from hydrotest_acceptance.rules.validator import (  # noqa: PLC0415 - 15 MB that only judging needs
+        compile_any_draft,
+    )
 
     plain = {key: value for key, value in config.items() if not key.startswith("_")}
+    patterns = Patterns()
     try:
-        errors = list(jsonschema_rs.validator_for(dict(schema)).iter_errors(plain))
+        errors = list(compile_any_draft(schema, patterns).iter_errors(plain))
     except ValueError as exc:
         finding = Finding(
             rule=CONFIG,
@@ -189,17 +194,35 @@ def config_matches_spec(schema: Mapping[str, Any], config: Mapping[str, Any]) ->
             rule=CONFIG,
             where=_at(".".join(map(str, error.instance_path)) or "(root)"),
             # The validator's sentence shows the value, which may be a secret: name the rule only.
-            expected=f"what {'/'.join(map(str, error.schema_path)) or 'the schema'} asks for",
+            expected=f"what {_in_words(error.schema_path, PATTERN)} asks for",
             got=_kind_of_error(error.kind),
             hint="mend the config file, or the specification if it asks for too much",
         )
         for error in errors
     ]
+    findings += [
+        Finding(
+            rule=CONFIG,
+            where=_at("(root)"),
+            expected="a pattern that can be run on the config within 0.1 s",
+            got=f"{pattern[:_SHOWN_PATTERN]!r} can't be run on {why}",
+            hint="say it with a shorter pattern without lookaround, or with maxLength",
+            severity=Severity.WARNING,
+        )
+        for pattern, why in patterns.undecided.items()
+    ]
     return _judgement(CONFIG, findings, 1)
+
+
+def _in_words(schema_path: Iterable[str | int], pattern: str) -> str:
+    steps = ("pattern" if step == pattern else str(step) for step in schema_path)
+    return "/".join(steps) or "the schema"
 
 
 def _kind_of_error(kind: Any) -> str:
     name = type(kind).__name__.removeprefix("ValidationErrorKind_")
+    # Patterns are the only thing in a config that is judged by a keyword of ours.
+    name = "Pattern" if name == "Custom" else name
     missing = getattr(kind, "property", None)
     return f"{name}: {missing}" if isinstance(missing, str) else name
 

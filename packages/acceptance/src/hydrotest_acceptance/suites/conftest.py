@@ -53,7 +53,8 @@ def inputs(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def judge(request: pytest.FixtureRequest) -> Judge:
     """Takes what the rules found; the verdict is made from it."""
-    judge = Judge()
+    session = request.config.stash.get(SESSION, None)
+    judge = Judge(session.executor.second_look if session is not None else None)
     request.node.stash[JUDGE] = judge
     return judge
 
