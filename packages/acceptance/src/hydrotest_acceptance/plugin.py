@@ -132,8 +132,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _is_asked(config):
         return
     from hydrotest_acceptance.config import load_config  # noqa: PLC0415 - inert until asked
-    from hydrotest_acceptance.session import AcceptanceSession, Options  # noqa: PLC0415
-    from hydrotest_core.connector.execution import MAX_OUTPUT_BYTES  # noqa: PLC0415
+    from hydrotest_acceptance.session import AcceptanceSession  # noqa: PLC0415
     from hydrotest_core.connector.interrupts import Interrupts  # noqa: PLC0415
     from hydrotest_core.errors import HydrotestError, UsageError  # noqa: PLC0415
     from hydrotest_core.protocol.lines import MAX_DEPTH  # noqa: PLC0415
@@ -154,25 +153,7 @@ def pytest_configure(config: pytest.Config) -> None:
         elif _only_looks(config):
             return
         else:
-            interrupts = _listen(config, Interrupts())
-            options = Options(
-                folder=str(folder),
-                runner=config.getoption("runner"),
-                isolation=config.getoption("isolation"),
-                version=config.getoption("connector_version"),
-                home=str(Path(config.getoption("hydrotest_home")).resolve()),
-                max_age_s=config.getoption("max_age"),
-                max_output_bytes=config.getoption("max_output") or MAX_OUTPUT_BYTES,
-            )
-            session = AcceptanceSession.open(options, settings)
-            interrupts.on_first = session.announce_end
-            os.environ[HOST_FOR_CONNECTOR] = session.host_for_connector
-            from hydrotest_acceptance.controller import Controller  # noqa: PLC0415 - no worker's
-
-            controller = Controller(config, session, settings, interrupts)
-            config.pluginmanager.register(controller, "hydrotest-controller")
-            if config.getoption("tx", None):
-                _prepare_for_workers(config, session, settings)
+            session = _open(config, folder, settings)
     except UsageError as exc:
         raise pytest.UsageError(for_terminal(str(exc), multiline=True)) from exc
     except HydrotestError as exc:
@@ -180,6 +161,33 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = session
     config.add_cleanup(session.close)
     _register_users_module(config, folder)
+
+
+def _open(config: pytest.Config, folder: Path, settings: AcceptanceConfig) -> AcceptanceSession:
+    """Open the session as the command line asks, and let the controller take part in the run."""
+    from hydrotest_acceptance.controller import Controller  # noqa: PLC0415 - no worker's
+    from hydrotest_acceptance.session import AcceptanceSession, Options  # noqa: PLC0415
+    from hydrotest_core.connector.execution import MAX_OUTPUT_BYTES  # noqa: PLC0415
+    from hydrotest_core.connector.interrupts import Interrupts  # noqa: PLC0415
+
+    interrupts = _listen(config, Interrupts())
+    options = Options(
+        folder=str(folder),
+        runner=config.getoption("runner"),
+        isolation=config.getoption("isolation"),
+        version=config.getoption("connector_version"),
+        home=str(Path(config.getoption("hydrotest_home")).resolve()),
+        max_age_s=config.getoption("max_age"),
+        max_output_bytes=config.getoption("max_output") or MAX_OUTPUT_BYTES,
+    )
+    session = AcceptanceSession.open(options, settings)
+    interrupts.on_first = session.announce_end
+    os.environ[HOST_FOR_CONNECTOR] = session.host_for_connector
+    controller = Controller(config, session, settings, interrupts)
+    config.pluginmanager.register(controller, "hydrotest-controller")
+    if config.getoption("tx", None):
+        _prepare_for_workers(config, session, settings)
+    return session
 
 
 def _prepare_for_workers(
