@@ -164,15 +164,10 @@ def red(session: nox.Session) -> None:
     """See each promise's test fail: break a copy of the code it guards. `-- R5` takes one."""
     tree = Path(session.create_tmp()).resolve() / "tree"
     shutil.rmtree(tree, ignore_errors=True)
-    for name in [
-        "conftest.py",
-        "pyproject.toml",
-        "noxfile.py",
-        "shared",
-        "packages",
-        "connectors",
-        "tests",
-    ]:
+    for name in (
+        *("conftest.py", "pyproject.toml", "noxfile.py", "tasks.py", "run", ".ci", "docs"),
+        *("constraints.in", "constraints.txt", "shared", "packages", "connectors", "tests"),
+    ):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / name, tree / name)
